@@ -1,0 +1,162 @@
+"""What the engine tells while it works: frozen values, one class for each thing that happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from migrations_app.engine.findings import Finding, Level
+
+
+class Step(StrEnum):
+    """The steps of the rail on the migration page, in their order."""
+
+    VALIDATE = "validate"
+    ROLES = "roles"
+    SCHEMA = "schema"
+    COPY = "copy"
+    INDEXES = "indexes"
+    CONSTRAINTS = "constraints"
+    VERIFY = "verify"
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    """A step began; ``database_id`` is empty for a step of the whole migration."""
+
+    step: Step
+    database_id: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class StepFinished:
+    """A step ended well."""
+
+    step: Step
+    database_id: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class DatabaseStarted:
+    """Work on a database began (or went on after an interruption)."""
+
+    database_id: str
+
+
+@dataclass(frozen=True)
+class DatabaseFinished:
+    """A database is complete on the target; ``verified`` is identical, different, could_not_verify or not_verified."""
+
+    database_id: str
+    verified: str
+
+
+@dataclass(frozen=True)
+class DatabaseFailed:
+    """A database could not be moved. ``on_target`` says in words what is on the target now."""
+
+    database_id: str
+    message: str
+    hint: str = ""
+    server_message: str = ""
+    on_target: str = ""
+
+
+@dataclass(frozen=True)
+class PartProgress:
+    """Live progress of a part: rows and bytes so far, from pg_stat_progress_copy."""
+
+    part_id: int
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class IndexStarted:
+    """An index or constraint of a table began to build."""
+
+    database_id: str
+    schema: str
+    table: str
+    index: str
+
+
+@dataclass(frozen=True)
+class IndexProgress:
+    """``fraction`` (0 to 1) of an index build, from pg_stat_progress_create_index."""
+
+    database_id: str
+    schema: str
+    table: str
+    index: str
+    fraction: float
+    phase: str
+
+
+@dataclass(frozen=True)
+class IndexFinished:
+    """An index or constraint of a table is complete."""
+
+    database_id: str
+    schema: str
+    table: str
+    index: str
+
+
+@dataclass(frozen=True)
+class FindingRaised:
+    """A finding was made."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line for the event log."""
+
+    message: str
+    database_id: str = ""
+    level: Level = Level.INFO
+
+
+class CheckResult(StrEnum):
+    """Three states, never two."""
+
+    IDENTICAL = "identical"
+    DIFFERENT = "different"
+    COULD_NOT_VERIFY = "could_not_verify"
+
+
+@dataclass(frozen=True)
+class ObjectVerified:
+    """One comparison of source and target.
+
+    ``object_class`` is ``table``, ``sequence``, ``large objects``, ``index``, ``function`` … ; ``source`` and ``target``
+    are what was compared, in words (``1,204 rows, hash 88f2…``); ``detail`` explains a difference, with row keys if known.
+    """
+
+    database_id: str
+    object_class: str
+    name: str
+    result: CheckResult
+    source: str = ""
+    target: str = ""
+    detail: str = ""
+
+
+Event = (
+    StepStarted
+    | StepFinished
+    | DatabaseStarted
+    | DatabaseFinished
+    | DatabaseFailed
+    | PartProgress
+    | IndexStarted
+    | IndexProgress
+    | IndexFinished
+    | FindingRaised
+    | Note
+    | ObjectVerified
+)

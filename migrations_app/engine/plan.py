@@ -1,0 +1,61 @@
+"""The copy plan: tables, their sizes, and the parts in which they travel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PartKind(StrEnum):
+    """How the rows of a part are chosen."""
+
+    WHOLE = "whole"
+    CTID = "ctid"
+    KEY = "key"
+
+
+@dataclass(frozen=True)
+class PartPlan:
+    """A range of a table's rows: ``lower <= x < upper``; None is an open end.
+
+    ``ctid``: block numbers. ``key``: values of the integer column ``key_column``. ``whole``: no bounds.
+    """
+
+    number: int
+    kind: PartKind
+    lower: int | None = None
+    upper: int | None = None
+    key_column: str = ""
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """One table to copy. ``columns`` leaves out generated columns; ``condition`` filters an extension's own table.
+
+    ``bytes`` is the heap and TOAST size on the source, ``rows_estimate`` is reltuples (-1: never analyzed).
+    """
+
+    oid: int
+    schema: str
+    name: str
+    columns: tuple[str, ...]
+    bytes: int
+    rows_estimate: int
+    binary: bool
+    parts: tuple[PartPlan, ...]
+    condition: str = ""
+
+    @property
+    def label(self) -> str:
+        """``schema.table`` for people."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True)
+class ClaimedPart:
+    """A part handed to one copy worker by the queue. ``id`` is the queue's own."""
+
+    id: int
+    table: TablePlan
+    part: PartPlan
+    attempt: int

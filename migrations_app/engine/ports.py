@@ -1,0 +1,48 @@
+"""What the engine needs from whoever runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from migrations_app.engine.events import Event
+from migrations_app.engine.plan import ClaimedPart, TablePlan
+
+
+class Reporter(Protocol):
+    """Takes events; called from several threads at once, must not block for long."""
+
+    def report(self, event: Event) -> None:
+        """Take one event."""
+
+
+class PartQueue(Protocol):
+    """The parts of one database, claimed by copy workers; called from several threads at once.
+
+    A claimed part belongs to the run that holds the fence; a run that took over finds unfinished parts unclaimed.
+    Methods raise ``LeaseLost`` when the caller's fence is no longer the newest.
+    """
+
+    def enqueue(self, tables: Sequence[TablePlan]) -> None:
+        """Add tables and their parts; a table that is already there is left as it is."""
+
+    def tables(self) -> Sequence[TablePlan]:
+        """Return the tables enqueued before (by this run or one before it), with their parts; empty when none."""
+
+    def claim(self) -> ClaimedPart | None:
+        """Hand out the next part, the largest table first; None when no part is left to claim."""
+
+    def complete(self, part_id: int, *, rows: int, bytes: int) -> None:
+        """The part's rows are committed on the target."""
+
+    def complete_empty(self, tables: Sequence[TablePlan]) -> None:
+        """Mark every part of these tables complete with no rows, in one round trip."""
+
+    def release(self, part_id: int, *, error: str) -> None:
+        """Give a part back after a failure; it may be claimed again."""
+
+    def restart(self, table: TablePlan) -> None:
+        """All parts of the table must be copied again."""
+
+    def table_is_complete(self, table: TablePlan) -> bool:
+        """Tell whether every part of the table is complete."""

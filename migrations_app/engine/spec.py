@@ -1,0 +1,137 @@
+"""What to migrate, as frozen values: the engine's only input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """Which of the two servers is meant."""
+
+    SOURCE = "source"
+    TARGET = "target"
+
+
+class MigrationOption(StrEnum):
+    """Microsoft's migration option."""
+
+    VALIDATE = "Validate"
+    MIGRATE = "Migrate"
+    VALIDATE_AND_MIGRATE = "ValidateAndMigrate"
+
+
+class MigrationMode(StrEnum):
+    """Microsoft's migration mode."""
+
+    OFFLINE = "Offline"
+    ONLINE = "Online"
+
+
+class RolePolicy(StrEnum):
+    """What to do with the source's roles."""
+
+    COPY = "copy"
+    COPY_WITHOUT_PASSWORDS = "copy_without_passwords"
+    SKIP = "skip"
+
+
+class VerificationLevel(StrEnum):
+    """How source and target are compared after the copy."""
+
+    FULL = "full"
+    COUNTS = "counts"
+    NONE = "none"
+
+
+class OnObjectError(StrEnum):
+    """What to do when an object cannot be restored on the target."""
+
+    STOP = "stop"
+    CONTINUE = "continue"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One server and how to log in to it. ``ca_file`` is a path to a PEM file or None."""
+
+    side: Side
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    sslmode: str = "prefer"
+    ca_file: str | None = None
+    database: str = "postgres"
+
+    @property
+    def label(self) -> str:
+        """``user@host:port``, safe to show and to log."""
+        return f"{self.user}@{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which schemas and tables of a database move; empty means everything.
+
+    Names are exact, tables are ``(schema, table)``. An exclusion wins over an inclusion.
+    """
+
+    include_schemas: tuple[str, ...] = ()
+    exclude_schemas: tuple[str, ...] = ()
+    include_tables: tuple[tuple[str, str], ...] = ()
+    exclude_tables: tuple[tuple[str, str], ...] = ()
+
+    def takes(self, schema: str, table: str) -> bool:
+        """Tell whether ``schema.table`` is part of the migration."""
+        if schema in self.exclude_schemas or (schema, table) in self.exclude_tables:
+            return False
+        if not self.include_schemas and not self.include_tables:
+            return True
+        return schema in self.include_schemas or (schema, table) in self.include_tables
+
+    @property
+    def is_everything(self) -> bool:
+        """True when nothing was left out."""
+        return self == Selection()
+
+
+@dataclass(frozen=True)
+class DatabaseSpec:
+    """One database to move. ``id`` is the portal's identifier of it."""
+
+    id: str
+    source_name: str
+    target_name: str
+    overwrite: bool = False
+    selection: Selection = Selection()
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the work is done. ``split_bytes``: tables larger than this are copied in parts.
+
+    ``target_free_bytes`` is what the person stated, where the portal cannot measure it.
+    """
+
+    jobs: int = 4
+    split_bytes: int = 1024 * 1024 * 1024
+    roles: RolePolicy = RolePolicy.COPY
+    verification: VerificationLevel = VerificationLevel.FULL
+    on_object_error: OnObjectError = OnObjectError.CONTINUE
+    target_free_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class MigrationSpec:
+    """Everything one migration needs to run; built from the portal's rows, or by hand in a test."""
+
+    id: str
+    name: str
+    source: Endpoint
+    target: Endpoint
+    databases: tuple[DatabaseSpec, ...]
+    source_type: str = "OnPremises"
+    option: MigrationOption = MigrationOption.VALIDATE_AND_MIGRATE
+    mode: MigrationMode = MigrationMode.OFFLINE
+    options: Options = Options()
