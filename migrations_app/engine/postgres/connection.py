@@ -1,0 +1,170 @@
+"""Open connections to a source or target server, and say in words why one cannot be opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from migrations_app.engine.control import Control
+from migrations_app.engine.errors import ConnectionFailed, ConnectionLost, Stopped
+from migrations_app.engine.postgres.connection_errors import explain
+from migrations_app.engine.spec import Endpoint, Side
+
+CONNECT_TIMEOUT_SECONDS = 10
+SYSTEM_CA_FILE = os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+# Every session prints values in the same way on every server, and reads all rows or fails.
+SESSION_SETTINGS = {
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "timezone": "UTC",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+    "standard_conforming_strings": "on",
+    "row_security": "off",
+    "search_path": "",
+}
+
+
+def conninfo(endpoint: Endpoint, *, database: str, application_name: str, with_password: bool) -> str:
+    """Return a libpq connection string; client programs get it without the password."""
+    parameters: dict[str, Any] = {
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "user": endpoint.user,
+        "dbname": database,
+        "sslmode": endpoint.sslmode,
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "application_name": application_name[:63],
+        "keepalives_idle": 10,
+        "keepalives_interval": 10,
+        "keepalives_count": 6,
+        "gssencmode": "disable",
+    }
+    if endpoint.sslmode in ("verify-ca", "verify-full"):
+        parameters["sslrootcert"] = endpoint.ca_file or SYSTEM_CA_FILE
+    else:
+        # A root file that exists would turn "require" into "verify-ca": https://www.postgresql.org/docs/18/libpq-ssl.html
+        parameters["sslrootcert"] = "/nonexistent"
+    if with_password:
+        parameters["password"] = endpoint.password
+        parameters["passfile"] = "/nonexistent"
+    return make_conninfo("", **parameters)
+
+
+class Server:
+    """One server as one run sees it: its connections carry the run's name and end when the run must end.
+
+    ``tag`` names the migration and the run in pg_stat_activity: ``pgmig/<migration>/<fence>``.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, tag: str = "pgmig/adhoc", control: Control | None = None) -> None:
+        self.endpoint = endpoint
+        self.tag = tag
+        self.control = control or Control(fence=0)
+
+    @property
+    def is_source(self) -> bool:
+        """True for the source, which is opened read-only."""
+        return self.endpoint.side is Side.SOURCE
+
+    def application_name(self, purpose: str) -> str:
+        """Name of a session in pg_stat_activity."""
+        return f"{self.tag}/{purpose}"[:63]
+
+    def open(self, database: str | None = None, *, purpose: str = "portal", read_only: bool | None = None) -> Connection:
+        """Open an autocommit connection that the caller closes; prefer ``connected``.
+
+        Raises ``ConnectionFailed``. ``read_only`` defaults to True on the source.
+        """
+        database = database or self.endpoint.database
+        try:
+            connection = psycopg.connect(
+                conninfo(
+                    self.endpoint,
+                    database=database,
+                    application_name=self.application_name(purpose),
+                    with_password=True,
+                ),
+                autocommit=True,
+            )
+        except psycopg.OperationalError as error:
+            raise explain(error, endpoint=self.endpoint, database=database) from error
+        read_only = self.is_source if read_only is None else read_only
+        settings = SESSION_SETTINGS | {"default_transaction_read_only": "on" if read_only else "off"}
+        try:
+            connection.execute(_set_all(settings))
+        except psycopg.Error as error:
+            connection.close()
+            raise ConnectionFailed(
+                f"{self.endpoint.label} does not accept this portal's session settings.",
+                kind="settings",
+                hint="Connect directly to PostgreSQL, not through a connection pooler.",
+                server_message=str(error),
+            ) from error
+        return connection
+
+    @contextmanager
+    def connected(
+        self, database: str | None = None, *, purpose: str = "portal", read_only: bool | None = None
+    ) -> Iterator[Connection]:
+        """Open a connection, interrupt it when the run must stop, close it at the end.
+
+        Raises ``ConnectionFailed``, ``ConnectionLost`` when the server goes away, or the reason to stop.
+        """
+        self.control.check()
+        connection = self.open(database, purpose=purpose, read_only=read_only)
+        try:
+            with self.control.interruptible(lambda: connection.cancel_safe(timeout=3)):
+                yield connection
+        except psycopg.Error as error:
+            self.control.check()
+            if connection.broken or isinstance(error, psycopg.errors.AdminShutdown):
+                raise ConnectionLost(
+                    f"The connection to {self.endpoint.label} was lost.",
+                    hint="Look whether the server was restarted or the network cut the connection; then resume.",
+                    server_message=str(error).strip(),
+                ) from error
+            raise
+        except Stopped:
+            raise
+        finally:
+            connection.close()
+
+    def terminate_sessions(self, tag_prefix: str, *, keep_tag: str) -> int:
+        """End our own older sessions: those named ``tag_prefix…`` but not ``keep_tag…``. Returns how many."""
+        statement = (
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE left(application_name, length(%(prefix)s)) = %(prefix)s "
+            "AND left(application_name, length(%(keep)s)) <> %(keep)s AND pid <> pg_backend_pid() AND usename = current_user"
+        )
+        with self.connected(purpose="sweep", read_only=False) as connection:
+            row = connection.execute(statement, {"prefix": tag_prefix, "keep": keep_tag}).fetchone()
+        return int(row[0]) if row else 0
+
+
+def _set_all(settings: dict[str, str]) -> sql.Composed:
+    return sql.SQL("; ").join(
+        sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in settings.items()
+    )
+
+
+def qualified(schema: str, name: str) -> sql.Composed:
+    """Return ``"schema"."name"`` quoted."""
+    return sql.SQL("{}.{}").format(sql.Identifier(schema), sql.Identifier(name))
+
+
+def text(statement: LiteralString) -> sql.SQL:
+    """Return a trusted literal as a composable."""
+    return sql.SQL(statement)

@@ -1,0 +1,50 @@
+"""The portal's rows."""
+
+from __future__ import annotations
+
+from migrations_app.models.connection import ConnectionSettings, MigrationEndpoint, SavedConnection
+from migrations_app.models.history import (
+    EventKind,
+    MigrationEvent,
+    MigrationFinding,
+    ProcessHeartbeat,
+    ThroughputSample,
+    VerificationResult,
+)
+from migrations_app.models.migration import Migration, Run
+from migrations_app.models.progress import MigrationDatabase, Part, TableCopy
+from migrations_app.models.states import (
+    ACTIVE_STATES,
+    TERMINAL_STATES,
+    PartState,
+    SourceType,
+    SslMode,
+    State,
+    StepState,
+    Substate,
+)
+
+__all__ = [
+    "ACTIVE_STATES",
+    "TERMINAL_STATES",
+    "ConnectionSettings",
+    "EventKind",
+    "Migration",
+    "MigrationDatabase",
+    "MigrationEndpoint",
+    "MigrationEvent",
+    "MigrationFinding",
+    "Part",
+    "PartState",
+    "ProcessHeartbeat",
+    "Run",
+    "SavedConnection",
+    "SourceType",
+    "SslMode",
+    "State",
+    "StepState",
+    "Substate",
+    "TableCopy",
+    "ThroughputSample",
+    "VerificationResult",
+]
