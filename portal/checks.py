@@ -10,6 +10,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 
 Apps = Sequence[AppConfig] | None
 START_HINT = "./run up makes one at its first start; or set {} (docs/settings.md)."
@@ -19,7 +20,7 @@ START_HINT = "./run up makes one at its first start; or set {} (docs/settings.md
 def keys_are_there(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """E001: no secret key. E002: no encryption key. E003: a key that is not 32 bytes in base64."""
     found: list[CheckMessage] = []
-    if not settings._wrapped.SECRET_KEY:
+    if not has_secret_key():
         found.append(Error("There is no secret key.", hint=START_HINT.format("PORTAL_SECRET_KEY"), id="portal.E001"))
     if not settings.PORTAL_ENCRYPTION_KEYS:
         hint = START_HINT.format("PORTAL_ENCRYPTION_KEYS")
@@ -70,6 +71,14 @@ def passwords_do_not_travel_in_clear(app_configs: Apps, **kwargs: Any) -> list[C
     message = f"The portal listens on {settings.BIND_HOST} without TLS: logins and database passwords travel in clear."
     hint = "Put a proxy with TLS in front and set PORTAL_SECURE=1, or bind to 127.0.0.1."
     return [Warning(message, hint=hint, id="portal.W002")]
+
+
+def has_secret_key() -> bool:
+    """Tell whether a secret key is set; Django raises when an empty one is read."""
+    try:
+        return bool(settings.SECRET_KEY)
+    except ImproperlyConfigured:
+        return False
 
 
 def queues() -> Iterator[tuple[str, dict[str, Any]]]:

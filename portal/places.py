@@ -7,6 +7,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from portal import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
 # sun_path holds 108 bytes with its end; PostgreSQL adds "/.s.PGSQL.<port>.lock".
 SOCKET_DIR_MAX_BYTES = 107 - len("/.s.PGSQL.65535.lock")
 
@@ -75,3 +79,9 @@ class Places:
 POSTGRES_PORT = 5432
 POSTGRES_USER = "portal"
 POSTGRES_DATABASE = "portal"
+
+
+def places_from_environment() -> Places:
+    """Return the places that PORTAL_VAR_DIR chooses; the file .env counts."""
+    env.load_dotenv(BASE_DIR / ".env")
+    return Places(env.path("PORTAL_VAR_DIR", default=BASE_DIR / "var"))

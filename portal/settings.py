@@ -10,12 +10,9 @@ import environ
 from csp.constants import NONE, SELF
 
 from portal import env
-from portal.places import POSTGRES_DATABASE, POSTGRES_PORT, POSTGRES_USER, Places
+from portal.places import BASE_DIR, POSTGRES_DATABASE, POSTGRES_PORT, POSTGRES_USER, places_from_environment
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-env.load_dotenv(BASE_DIR / ".env")
-
-PLACES = Places(env.path("PORTAL_VAR_DIR", default=BASE_DIR / "var"))
+PLACES = places_from_environment()
 VAR_DIR = PLACES.var_dir
 
 # psycopg's wheel looks for certificate authorities where no distribution keeps them.
@@ -90,9 +87,9 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "portal.middleware.HtmxLoginMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
-    "portal.middleware.TimeZoneMiddleware",
+    "portal.access.LoginRequiredMiddleware",
+    "portal.access.GroupRequiredMiddleware",
+    "portal.http.ViewerZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -108,6 +105,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "portal.context.portal",
             ],
         },
     },
@@ -119,9 +117,8 @@ CRISPY_TEMPLATE_PACK = "bootstrap5"
 
 
 def _database() -> dict[str, Any]:
-    url = env.text("DATABASE_URL")
-    if url:
-        return environ.Env.db_url_config(url)
+    if url := env.text("DATABASE_URL"):
+        return dict(environ.Env.db_url_config(url))
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": POSTGRES_DATABASE,
