@@ -115,8 +115,10 @@ class Cluster:
         self._remove_stale_locks()
         self._configure(identity)
         self._rotate_log()
-        arguments = ["-D", self.data_dir, "-l", self.log_file, "-w", "-t", str(timeout_seconds), "-s", "start"]
-        started = _run(identity.command(self.installation.tool("pg_ctl"), *arguments), timeout_seconds + 10)
+        pg_ctl = self.installation.tool("pg_ctl")
+        wait = ("-w", "-t", str(timeout_seconds), "-s")
+        command = identity.command(pg_ctl, "-D", self.data_dir, "-l", self.log_file, *wait, "start")
+        started = _run(command, timeout_seconds + 10)
         if started.returncode != 0:
             raise ClusterError(f"The server in {self.data_dir} did not start.\n{started.stderr}{self.log_tail()}")
 
@@ -191,7 +193,7 @@ class Cluster:
         return identity
 
     def _initdb(self, directory: Path, identity: Identity) -> None:
-        options = ["-D", directory, "-U", self.superuser, "-A", "trust", "-E", "UTF8", "--locale=C"]
+        options = ["-D", str(directory), "-U", self.superuser, "-A", "trust", "-E", "UTF8", "--locale=C"]
         if str(self.settings.get("fsync")) in ("off", "False"):
             options.append("--no-sync")
         done = _run(identity.command(self.installation.tool("initdb"), *options), timeout_seconds=300)
@@ -263,7 +265,7 @@ class Cluster:
         socket_lock = self.socket_dir / f".s.PGSQL.{self.socket_port}.lock"
         other_pid = processes.recorded_pid(socket_lock)
         if other_pid and processes.is_alive(other_pid):
-            if processes.program(other_pid) == "postgres":
+            if processes.works_in(other_pid, processes.recorded_data_dir(socket_lock)):
                 raise ClusterError(f"Another server (process {other_pid}) already listens in {self.socket_dir}.")
             socket_lock.unlink()
 

@@ -19,6 +19,11 @@ def recorded_pid(lock_file: Path) -> int | None:
         return None
 
 
+def recorded_data_dir(lock_file: Path) -> Path:
+    """Return the data directory named in a lock file of PostgreSQL."""
+    return Path(lock_file.read_text().split("\n")[1])
+
+
 def postmaster_pid(data_dir: Path) -> int | None:
     """Return the process id of the server that runs in ``data_dir``, or None."""
     pid = recorded_pid(data_dir / "postmaster.pid")
@@ -26,7 +31,7 @@ def postmaster_pid(data_dir: Path) -> int | None:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether any process has this id."""
+    """Tell whether any process has this id, dead but not yet waited for included, as kill(2) sees it."""
     return Path(f"/proc/{pid}").exists()
 
 
@@ -41,7 +46,7 @@ def works_in(pid: int, data_dir: Path) -> bool:
 def processes_in(data_dir: Path) -> list[int]:
     """Return every living process of the cluster, including those that a killed server left behind."""
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return [pid for pid in pids if works_in(pid, data_dir) and program(pid) == "postgres"]
+    return [pid for pid in pids if works_in(pid, data_dir) and _program(pid) == "postgres"]
 
 
 def send(pid: int, number: signal.Signals) -> None:
@@ -64,8 +69,7 @@ def _is_zombie(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-def program(pid: int) -> str:
-    """Return the name of the program a process runs, empty if it is gone."""
+def _program(pid: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{pid}/comm").read_text().strip()
     return ""
