@@ -48,6 +48,10 @@ class TargetNotOurs(EngineError):
     """The target database was changed by somebody else while the migration ran."""
 
 
+class ValidationFailed(EngineError):
+    """At least one validation rule failed; the findings say which."""
+
+
 class Stopped(EngineError):
     """The work was asked to end; not a failure of the migration."""
 

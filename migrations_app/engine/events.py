@@ -74,6 +74,14 @@ class PartProgress:
 
 
 @dataclass(frozen=True)
+class IndexesPlanned:
+    """How many indexes and index-backed constraints each table has to build: ``(schema, table, count)``."""
+
+    database_id: str
+    counts: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(frozen=True)
 class IndexStarted:
     """An index or constraint of a table began to build."""
 
@@ -153,6 +161,7 @@ Event = (
     | DatabaseFinished
     | DatabaseFailed
     | PartProgress
+    | IndexesPlanned
     | IndexStarted
     | IndexProgress
     | IndexFinished

@@ -46,3 +46,6 @@ class PartQueue(Protocol):
 
     def table_is_complete(self, table: TablePlan) -> bool:
         """Tell whether every part of the table is complete."""
+
+    def close_thread(self) -> None:
+        """The calling thread will not use the queue again: let go of what it holds (a database connection)."""

@@ -1,0 +1,10 @@
+"""The lowest layer: the only package that imports psycopg or starts psql, pg_dump and pg_restore."""
+
+from __future__ import annotations
+
+from psycopg import Error, errors, sql
+
+from migrations_app.engine.postgres import queries
+from migrations_app.engine.postgres.connection import Connection, Server, qualified
+
+__all__ = ["Connection", "Error", "Server", "errors", "qualified", "queries", "sql"]

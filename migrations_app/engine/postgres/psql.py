@@ -1,0 +1,128 @@
+"""A psql that stays open and takes one command after the other; the data of a COPY never passes through Python."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from typing import IO
+
+from migrations_app.engine.control import Control
+from migrations_app.engine.errors import CopyFailed, EngineError
+from migrations_app.engine.postgres import client_tools
+from migrations_app.engine.postgres.connection import Server, conninfo
+from migrations_app.engine.postgres.server_errors import explain_failure
+
+COPY_TAG = re.compile(rb"^COPY (\d+)$")
+SESSION = (
+    r"\set VERBOSITY verbose",
+    "SET client_min_messages = warning",
+    "SET statement_timeout = 0",
+    "SET lock_timeout = 0",
+    "SET idle_in_transaction_session_timeout = 0",
+    "SET datestyle = 'ISO, YMD'",
+    "SET intervalstyle = 'postgres'",
+    "SET timezone = 'UTC'",
+    "SET extra_float_digits = 3",
+    "SET search_path = ''",
+)
+
+
+class Psql:
+    """One psql process. A command that fails ends it; ``failure`` then tells why."""
+
+    def __init__(self, server: Server, *, database: str, purpose: str, encoding: str) -> None:
+        self.server = server
+        self._control: Control = server.control
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        self._sequence = 0
+        self._pending = b""
+        self.process: subprocess.Popen[bytes] = client_tools.start(
+            "psql",
+            [
+                "--no-psqlrc",
+                "--no-password",
+                "--tuples-only",
+                "--no-align",
+                "--set=ON_ERROR_STOP=1",
+                "--file=-",
+                "--dbname="
+                + conninfo(
+                    server.endpoint,
+                    database=database,
+                    application_name=server.application_name(purpose),
+                    with_password=False,
+                ),
+            ],
+            endpoint=server.endpoint,
+            control=self._control,
+            extra_environment={"PGCLIENTENCODING": encoding},
+            stdin=subprocess.PIPE,
+            stderr=self._errors,
+        )
+        self.kill = client_tools.killer(self.process)
+        self.send(*SESSION)
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """The pipe that psql answers on."""
+        assert self.process.stdout is not None  # noqa: S101 - opened with PIPE above
+        return self.process.stdout
+
+    def send(self, *commands: str) -> None:
+        """Send commands without waiting for them; a meta-command begins with a backslash."""
+        assert self.process.stdin is not None  # noqa: S101 - opened with PIPE above
+        lines = [command if command.startswith("\\") else command + ";" for command in commands]
+        try:
+            self.process.stdin.write(("\n".join(lines) + "\n").encode())
+            self.process.stdin.flush()
+        except BrokenPipeError as error:
+            raise self.failure("A command could not be sent") from error
+
+    def mark(self) -> bytes:
+        """Ask psql to say when it has reached this point; ``read_until`` waits for it."""
+        self._sequence += 1
+        self.send(rf"\echo @reached {self._sequence}")
+        return b"@reached %d" % self._sequence
+
+    def read_until(self, mark: bytes) -> int | None:
+        """Wait until psql reached ``mark``; return the row count of the last COPY before it, if any.
+
+        Raises what ``failure`` explains when psql ended first.
+        """
+        rows = None
+        for raw in self.stdout:
+            line = raw.rstrip(b"\n")
+            if line == mark:
+                return rows
+            tag = COPY_TAG.match(line)
+            rows = int(tag.group(1)) if tag else rows
+        raise self.failure("A command failed")
+
+    def failure(self, what: str, *, kind: type[EngineError] = CopyFailed) -> EngineError:
+        """End the process and return the typed error for what it printed last."""
+        self.kill()
+        self.process.wait()
+        self._control.check()
+        self._errors.seek(0)
+        text = self._errors.read().decode(errors="replace").strip()[-4000:]
+        return explain_failure(
+            text or "psql ended without a word: it was killed.", endpoint=self.server.endpoint, kind=kind, what=what
+        )
+
+    @property
+    def said_something(self) -> bool:
+        """True when psql printed an error of its own, and was not just left behind by its partner."""
+        return self._errors.seek(0, 2) > 0
+
+    def close(self) -> None:
+        """End the process, whatever it does; an open transaction is rolled back by the server."""
+        self.kill()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue  # what could not be flushed was meant for a process that has ended
+        self.process.wait()
+        self._errors.close()

@@ -1,0 +1,89 @@
+"""Dump the schema of the source in the copy's snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from migrations_app.engine.postgres import client_tools
+from migrations_app.engine.postgres.connection import conninfo
+from migrations_app.engine.schema.toc import TocEntry, listed_identities, split, with_owners
+from migrations_app.engine.snapshot import Snapshot
+
+DUMP_OPTIONS = (
+    "--format=custom",
+    "--schema-only",
+    "--no-publications",
+    "--no-subscriptions",
+    "--no-tablespaces",
+    "--no-password",
+    "--no-sync",
+)
+
+
+@dataclass(frozen=True)
+class SchemaDump:
+    """A database's schema, taken apart: what comes before the data and what comes after it."""
+
+    pre_data: tuple[TocEntry, ...]
+    post_data: tuple[TocEntry, ...]
+    encoding: str
+
+
+def dump_schema(
+    snapshot: Snapshot,
+    *,
+    file: Path,
+    encoding: str,
+    quote_all: bool,
+    exclude_schemas: Sequence[str],
+    exclude_tables: Sequence[tuple[str, str]],
+) -> SchemaDump:
+    """Run pg_dump in the snapshot, write ``file``, and read it back entry by entry.
+
+    Raises ``ToolFailed``. ``quote_all`` protects names that are keywords in another major version.
+    """
+    server = snapshot.server
+    exclusions = file.with_suffix(".exclude")
+    exclusions.write_text(
+        "".join(f"exclude schema {pattern(name)}\n" for name in exclude_schemas)
+        + "".join(f"exclude table {pattern(schema)}.{pattern(name)}\n" for schema, name in exclude_tables)
+    )
+    arguments = [
+        *DUMP_OPTIONS,
+        f"--snapshot={snapshot.name}",
+        f"--filter={exclusions}",
+        f"--file={file}",
+        "--dbname="
+        + conninfo(
+            server.endpoint,
+            database=snapshot.database,
+            application_name=server.application_name("pg_dump"),
+            with_password=False,
+        ),
+    ]
+    if quote_all:
+        arguments.append("--quote-all-identifiers")
+    client_tools.run("pg_dump", arguments, endpoint=server.endpoint, control=server.control)
+    return SchemaDump(
+        pre_data=_section(snapshot, file, "pre-data"), post_data=_section(snapshot, file, "post-data"), encoding=encoding
+    )
+
+
+def _section(snapshot: Snapshot, file: Path, section: str) -> tuple[TocEntry, ...]:
+    def read(*options: str) -> bytes:
+        return client_tools.run(
+            "pg_restore", [f"--section={section}", *options, str(file)], endpoint=None, control=snapshot.server.control
+        )
+
+    identities = listed_identities(read("--list"))
+    bare = list(split(read("--file=-", "--verbose", "--no-owner"), identities=identities))
+    owned = list(split(read("--file=-", "--verbose"), identities=identities))
+    return tuple(with_owners(bare, owned))
+
+
+def pattern(name: str) -> str:
+    """Quote a name for pg_dump's patterns, so that it matches nothing but itself."""
+    escaped = name.replace('"', '""').replace("\n", "\\n")
+    return f'"{escaped}"'

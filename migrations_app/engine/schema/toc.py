@@ -1,0 +1,110 @@
+"""The table of contents of a dump, with the statements of each entry."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+LIST_LINE = re.compile(rb"^(\d+); (\d+) (\d+) (.*)$")
+HEADER = re.compile(
+    rb"^--\n-- TOC entry (\d+) \(class (\d+) OID (\d+)\)\n(?:-- Dependencies: ([0-9 ]*)\n)?"
+    rb"-- Name: (.*); Type: (.*); Schema: (.*); Owner: (.*)\n(?:-- Data Pos: .*\n)?--\n\n?",
+    re.MULTILINE,
+)
+# pg_restore prints these between entries, after the previous one's statements; our sessions set them once.
+BETWEEN = re.compile(rb"^SET (default_tablespace|default_table_access_method|default_with_oids) = .*;\n", re.MULTILINE)
+FOOTER = re.compile(rb"^-- Completed on .*\n|^--\n-- PostgreSQL database dump complete\n--\n|^\\unrestrict .*\n", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class TocEntry:
+    """One entry: what it is, who owns it, and its SQL (bytes in the dump's encoding).
+
+    ``sql`` creates the object without its owner, ``owner_sql`` gives it to ``owner``.
+    ``class_oid`` and ``oid`` are those of the object on the source.
+    """
+
+    id: int
+    class_oid: int
+    oid: int
+    type: str
+    schema: str
+    name: str
+    owner: str
+    sql: bytes
+    owner_sql: bytes = b""
+
+    @property
+    def key(self) -> str:
+        """A name for this entry's content that is the same in every dump of the same schema."""
+        identity = f"{self.type}\0{self.schema}\0{self.name}\0".encode(errors="surrogateescape") + self.sql
+        return hashlib.sha256(identity).hexdigest()[:40]
+
+    @property
+    def label(self) -> str:
+        """The object in words: ``INDEX shop.orders_by_day``."""
+        return f"{self.type} {self.schema}.{self.name}" if self.schema else f"{self.type} {self.name}"
+
+    @property
+    def text(self) -> str:
+        """The statement for people."""
+        return self.sql.decode(errors="replace").strip()
+
+
+def listed_identities(listing: bytes) -> dict[int, tuple[int, int]]:
+    """Read ``pg_restore --list``: dump id to (class OID, OID)."""
+    found = (LIST_LINE.match(line) for line in listing.splitlines())
+    return {int(m.group(1)): (int(m.group(2)), int(m.group(3))) for m in found if m}
+
+
+def split(script: bytes, *, identities: dict[int, tuple[int, int]]) -> Iterator[TocEntry]:
+    """Take a verbose script of pg_restore apart.
+
+    A header counts only if its id, class and OID are those of the list and were not seen before,
+    so that text inside a function body cannot pass for one.
+    """
+    headers = []
+    seen: set[int] = set()
+    for match in HEADER.finditer(script):
+        entry = int(match.group(1))
+        if entry not in seen and identities.get(entry) == (int(match.group(2)), int(match.group(3))):
+            seen.add(entry)
+            headers.append(match)
+    for match, following in zip(headers, [*headers[1:], None], strict=True):
+        body = script[match.end() : following.start() if following else len(script)]
+        yield _entry(match, FOOTER.sub(b"", body) if following is None else body)
+
+
+def _entry(match: re.Match[bytes], body: bytes) -> TocEntry:
+    name, kind, schema, owner = (match.group(i).decode(errors="surrogateescape") for i in (5, 6, 7, 8))
+    return TocEntry(
+        id=int(match.group(1)),
+        class_oid=int(match.group(2)),
+        oid=int(match.group(3)),
+        type=kind,
+        schema="" if schema == "-" else schema,
+        name=name,
+        owner="" if owner == "-" else owner,
+        sql=_without_trailing_settings(body),
+    )
+
+
+def _without_trailing_settings(body: bytes) -> bytes:
+    """Drop the SET lines that pg_restore printed for the next entry; the same words in a function body stay."""
+    lines = body.rstrip(b"\n").split(b"\n")
+    while lines and (not lines[-1].strip() or BETWEEN.match(lines[-1] + b"\n")):
+        lines.pop()
+    return b"\n".join(lines).strip(b"\n")
+
+
+def with_owners(bare: list[TocEntry], owned: list[TocEntry]) -> list[TocEntry]:
+    """Join two readings of the same dump: without owners, and with; the difference is the owner's statement."""
+    by_id = {entry.id: entry for entry in owned}
+    return [
+        replace(
+            entry, owner=by_id[entry.id].owner, owner_sql=by_id[entry.id].sql.removeprefix(entry.sql).strip()
+        )
+        for entry in bare
+    ]

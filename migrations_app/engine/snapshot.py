@@ -1,0 +1,52 @@
+"""One consistent view of the source: held by one connection, imported by all readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from migrations_app.engine.postgres import Connection, Server, sql
+
+IMPORT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An exported snapshot. ``name`` is what others import; ``extent`` is pg_current_snapshot() in text.
+
+    https://www.postgresql.org/docs/18/functions-admin.html#FUNCTIONS-SNAPSHOT-SYNCHRONIZATION
+    """
+
+    server: Server
+    database: str
+    name: str
+    extent: str
+
+    def import_commands(self) -> tuple[str, str, str]:
+        """Return the statements with which a psql joins the snapshot."""
+        return (IMPORT, f"SET TRANSACTION SNAPSHOT '{self.name}'", "SET LOCAL row_security = off")
+
+    @contextmanager
+    def reader(self, purpose: str) -> Iterator[Connection]:
+        """Open a connection that sees exactly this snapshot."""
+        with self.server.connected(self.database, purpose=purpose) as connection:
+            join(connection, self.name)
+            yield connection
+
+
+def join(connection: Connection, name: str) -> None:
+    """Begin a transaction on ``connection`` that sees the exported snapshot ``name``."""
+    connection.execute(IMPORT)
+    connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(name)))
+
+
+@contextmanager
+def hold_snapshot(server: Server, database: str) -> Iterator[Snapshot]:
+    """Export a snapshot of ``database`` and keep it alive while inside."""
+    with server.connected(database, purpose="snapshot") as connection:
+        connection.execute(IMPORT)
+        row = connection.execute("SELECT pg_export_snapshot(), txid_current_snapshot()::text").fetchone()
+        if row is None:
+            raise AssertionError("pg_export_snapshot() returned no row")
+        yield Snapshot(server, database, name=row[0], extent=row[1])

@@ -1,0 +1,208 @@
+"""A lane: a psql that reads from the source, a psql that writes to the target, and a named pipe between them.
+
+The rows flow from process to process. Python only says what to copy, compares how many rows were read
+and written, and lets the target commit together with the note that the part is done.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from migrations_app.engine.errors import CopyFailed
+from migrations_app.engine.plan import ClaimedPart, PartKind, PartPlan, TablePlan
+from migrations_app.engine.postgres.connection import Server
+from migrations_app.engine.postgres.psql import Psql
+from migrations_app.engine.snapshot import Snapshot
+from migrations_app.engine.target.markers import Markers
+
+# A reading transaction keeps a lock on every table it has read: begin a new one before the lock table fills.
+PARTS_PER_TRANSACTION = 200
+PARTNER_GRACE_SECONDS = 2.0
+
+
+class Lane:
+    """Copies parts one after the other over one pair of connections. A failure closes the lane."""
+
+    def __init__(
+        self, snapshot: Snapshot, *, target: Server, database: str, markers: Markers, number: int, encoding: str
+    ) -> None:
+        self._snapshot = snapshot
+        self._markers = markers
+        self._parts = 0
+        self.purpose = f"copy{number}"
+        self._directory = tempfile.TemporaryDirectory(prefix="pgmig-")
+        self._pipe = Path(self._directory.name) / "rows"
+        os.mkfifo(self._pipe, 0o600)
+        self._source = Psql(snapshot.server, database=snapshot.database, purpose=self.purpose, encoding=encoding)
+        try:
+            self._target = Psql(target, database=database, purpose=self.purpose, encoding=encoding)
+        except BaseException:
+            self._source.close()
+            raise
+        self._target.send("SET synchronous_commit = off")
+
+    def copy(self, claimed: ClaimedPart) -> int:
+        """Copy one part and commit it with its note; return the number of rows.
+
+        Raises ``CopyFailed`` or ``ConnectionLost``: then nothing of the part is on the target,
+        except that a lost connection may hide a commit, which the note in the target tells.
+        """
+        table, part = claimed.table, claimed.part
+        options = copy_options(table, part)
+        self._join_snapshot()
+        self._target.send("BEGIN", self._markers.hold)
+        if part.kind is PartKind.WHOLE:
+            self._target.send(f"TRUNCATE ONLY {relation(table)}")
+        self._target.send(rf"\copy {relation(table)}{column_list(table)} from '{self._pipe}' with ({options.write})")
+        self._source.send(rf"\copy {rows_of(table, part)} to '{self._pipe}' with ({options.read})")
+        read, written = self._wait_for_both()
+        if read != written:
+            raise CopyFailed(
+                f"{table.label}: {read} rows were read and {written} were written.",
+                hint="Nothing of this part was committed. Resume to copy it again.",
+            )
+        note = self._markers.insert_statement(kind="part", key=part_key(table, part), detail=str(written))
+        self._target.send(note, "COMMIT")
+        self._target.read_until(self._target.mark())
+        return written
+
+    def _join_snapshot(self) -> None:
+        if self._parts % PARTS_PER_TRANSACTION == 0:
+            if self._parts:
+                self._source.send("COMMIT")
+            self._source.send(*self._snapshot.import_commands())
+        self._parts += 1
+
+    def _wait_for_both(self) -> tuple[int, int]:
+        marks = {self._source: self._source.mark(), self._target: self._target.mark()}
+        counts: dict[Psql, int | None] = {}
+        with selectors.DefaultSelector() as selector:
+            for psql in marks:
+                selector.register(psql.stdout, selectors.EVENT_READ, psql)
+            while len(counts) < 2:
+                for key, _ in selector.select():
+                    psql = key.data
+                    selector.unregister(psql.stdout)
+                    try:
+                        counts[psql] = psql.read_until(marks[psql])
+                    except Exception:
+                        self._raise_the_cause(psql)
+                        raise
+        read, written = counts[self._source], counts[self._target]
+        if read is None or written is None:
+            raise CopyFailed("psql did not say how many rows it copied.", hint="Resume to copy the part again.")
+        return read, written
+
+    def _raise_the_cause(self, failed: Psql) -> None:
+        """When one side dies the other follows; the side that printed an error knows why."""
+        partner = self._target if failed is self._source else self._source
+        deadline = time.monotonic() + PARTNER_GRACE_SECONDS
+        while not failed.said_something and not partner.said_something and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if not failed.said_something and partner.said_something:
+            raise partner.failure("The copy failed")
+
+    def close(self) -> None:
+        """End both processes; an open transaction is rolled back."""
+        self._source.close()
+        self._target.close()
+        self._directory.cleanup()
+
+    def kill(self) -> None:
+        """End both processes at once, from any thread."""
+        self._source.kill()
+        self._target.kill()
+
+    def __enter__(self) -> Lane:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class CopyOptions:
+    """The COPY options of the two sides of one part."""
+
+    def __init__(self, *, binary: bool, freeze: bool) -> None:
+        self.read = "format binary" if binary else "format text"
+        self.write = self.read + (", freeze" if freeze else "")
+
+
+def copy_options(table: TablePlan, part: PartPlan) -> CopyOptions:
+    """FREEZE is allowed where the table was truncated in the same transaction.
+
+    https://www.postgresql.org/docs/18/sql-copy.html
+    """
+    return CopyOptions(binary=table.binary, freeze=part.kind is PartKind.WHOLE)
+
+
+def part_key(table: TablePlan, part: PartPlan) -> str:
+    """Return the name of a part in the target's notes."""
+    return f"{table.schema}.{table.name}#{part.number}"
+
+
+def identifier(name: str) -> str:
+    r"""Quote a name for psql's ``\copy``, which takes one line and splits at dots, blanks and brackets.
+
+    >>> identifier('a b')
+    'U&"a\\0020b"'
+    """
+    if all(character == "_" or character.isalnum() or ord(character) > 127 for character in name):
+        return f'"{name}"'
+    escaped = "".join(
+        character if character == "_" or character.isalnum() or ord(character) > 127 else f"\\{ord(character):04x}"
+        for character in name
+    )
+    return f'U&"{escaped}"'
+
+
+def relation(table: TablePlan) -> str:
+    """Return the quoted name of the table."""
+    return f"{identifier(table.schema)}.{identifier(table.name)}"
+
+
+def column_list(table: TablePlan) -> str:
+    """Return the quoted column list with its brackets; empty for a table without columns to copy."""
+    return f" ({', '.join(identifier(name) for name in table.columns)})" if table.columns else ""
+
+
+def condition_of(table: TablePlan, part: PartPlan) -> str:
+    """Return the WHERE clause that picks a part's rows; empty for all rows."""
+    column = "ctid" if part.kind is PartKind.CTID else identifier(part.key_column)
+    literal = "'({},0)'::tid" if part.kind is PartKind.CTID else "{}"
+    bounds = []
+    if part.lower is not None:
+        bounds.append(f"{column} >= {literal.format(int(part.lower))}")
+    if part.upper is not None:
+        bounds.append(f"{column} < {literal.format(int(part.upper))}")
+    if table.condition:
+        bounds.insert(0, f"({table.condition})")
+    return " WHERE " + " AND ".join(bounds) if bounds else ""
+
+
+def rows_of(table: TablePlan, part: PartPlan) -> str:
+    r"""Return what ``\copy … to`` reads: the table itself, or a query for a part of its rows."""
+    condition = condition_of(table, part)
+    if not condition:
+        return relation(table) + column_list(table)
+    columns = ", ".join(identifier(name) for name in table.columns)
+    return f"(SELECT {columns} FROM ONLY {relation(table)}{condition})"
+
+
+@contextmanager
+def open_lane(
+    snapshot: Snapshot, *, target: Server, database: str, markers: Markers, number: int, encoding: str
+) -> Iterator[Lane]:
+    """Open a lane that ends at once when the run must stop."""
+    with (
+        Lane(snapshot, target=target, database=database, markers=markers, number=number, encoding=encoding) as lane,
+        target.control.interruptible(lane.kill),
+    ):
+        yield lane

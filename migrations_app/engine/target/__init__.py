@@ -1,0 +1,1 @@
+"""The target database: made, marked, and left clean."""
