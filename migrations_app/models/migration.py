@@ -82,7 +82,10 @@ class Migration(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        permissions = [("operate_migration", "Can create, start and cancel migrations")]
+        permissions = [
+            ("operate_migration", "Can create, start and cancel migrations"),
+            ("administer_portal", "Can manage people and settings of the portal"),
+        ]
         constraints = [
             models.CheckConstraint(condition=models.Q(state__in=State.values), name="migration_state_is_known"),
         ]
@@ -113,6 +116,7 @@ class Run(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True, blank=True, db_index=True)
     rung_at = models.DateTimeField(null=True, blank=True, help_text="When the doorbell was last rung for it.")
+    doorbell_id = models.BigIntegerField(null=True, blank=True, help_text="The queued task of that ring.")
 
     def __str__(self) -> str:
         return f"run of {self.migration_id}, fence {self.fence}"

@@ -17,9 +17,9 @@ class MigrationDatabase(models.Model):
     migration = models.ForeignKey(Migration, on_delete=models.CASCADE, related_name="databases")
     source_name = models.CharField(max_length=63)
     target_name = models.CharField(max_length=63)
-    overwrite = models.BooleanField(default=False, help_text="Somebody typed the name to agree to its being overwritten.")
+    overwrite = models.BooleanField(default=False, help_text="Somebody typed its name to agree to overwriting it.")
     selection = models.JSONField(default=dict, blank=True)
-    facts = models.JSONField(default=dict, blank=True, help_text="Size, tables, owner, encoding … as the wizard saw them.")
+    facts = models.JSONField(default=dict, blank=True, help_text="Size, tables, owner … as the wizard saw them.")
 
     state = models.CharField(max_length=24, choices=State.choices, default=State.QUEUED)
     step = models.CharField(max_length=20, blank=True)
@@ -105,7 +105,7 @@ class Part(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["table", "number"], name="part_once_per_table")]
-        indexes = [models.Index(fields=["database", "state", "-weight_bytes"])]
+        indexes = [models.Index(fields=["database", "state", "-weight_bytes", "id"])]
 
     def __str__(self) -> str:
         return f"{self.table} part {self.number}"
