@@ -1,0 +1,103 @@
+"""Findings of a migration: grouped by level, then by object; and their fixes as one script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from uuid import UUID
+
+from migrations_app.engine.findings import Level
+from migrations_app.models import Migration, MigrationFinding
+
+LEVEL_ORDER = (Level.FAILED, Level.UNKNOWN, Level.WARNING, Level.INFO)
+LEVEL_LABELS = {
+    Level.FAILED: "Failed",
+    Level.UNKNOWN: "Could not check",
+    Level.WARNING: "Warnings",
+    Level.INFO: "For information",
+}
+LEVEL_MEANING = {
+    Level.FAILED: "The migration cannot be complete until these are fixed.",
+    Level.UNKNOWN: "A check could not run, so nobody knows. Treat it as open.",
+    Level.WARNING: "The migration goes on; read them before you use the target.",
+    Level.INFO: "Nothing to do.",
+}
+
+
+@dataclass(frozen=True)
+class SubjectGroup:
+    """The findings about one object; ``database`` is empty for a server or a role."""
+
+    database: str
+    subject: str
+    findings: tuple[MigrationFinding, ...]
+
+
+@dataclass(frozen=True)
+class LevelGroup:
+    """The findings of one level, by object."""
+
+    level: Level
+    count: int
+    subjects: tuple[SubjectGroup, ...]
+
+    @property
+    def label(self) -> str:
+        """The level as a heading."""
+        return LEVEL_LABELS[self.level]
+
+    @property
+    def meaning(self) -> str:
+        """What the level means for the migration."""
+        return LEVEL_MEANING[self.level]
+
+
+def findings_of(migration_id: UUID) -> list[MigrationFinding]:
+    """Return all findings in the order in which they should be read (one query)."""
+    rows = MigrationFinding.objects.filter(migration_id=migration_id).select_related("database")
+    ranks = {level.value: rank for rank, level in enumerate(LEVEL_ORDER)}
+    return sorted(rows, key=lambda row: (ranks.get(row.level, len(ranks)), _database_name(row), row.subject, row.pk))
+
+
+def grouped(findings: Iterable[MigrationFinding]) -> list[LevelGroup]:
+    """Group findings that are in reading order."""
+    return [_level_group(Level(level), tuple(rows)) for level, rows in groupby(findings, key=lambda row: row.level)]
+
+
+def fixes_sql(migration: Migration) -> str:
+    """Return every fix as one SQL script, each with what it is for; nothing in it runs by itself."""
+    findings = findings_of(migration.pk)
+    with_sql = [finding for finding in findings if finding.fix_sql.strip()]
+    lines = [
+        f"-- Fixes for the findings of migration {migration.name}.",
+        "-- Read each one, and connect to the server and database that it names.",
+        f"-- {len(with_sql)} of {len(findings)} findings have a fix in SQL.",
+    ]
+    for finding in with_sql:
+        lines += ["", *_heading(finding), finding.fix_sql.strip()]
+    return "\n".join(lines) + "\n"
+
+
+def _heading(finding: MigrationFinding) -> Iterator[str]:
+    place = f" in database {_database_name(finding)}" if _database_name(finding) else ""
+    yield from _comment(f"{finding.code} {finding.level}: {finding.subject}{place}")
+    yield from _comment(finding.saw)
+    if finding.fix:
+        yield from _comment(f"Fix: {finding.fix}")
+
+
+def _comment(text: str) -> Iterator[str]:
+    """A line of a script for each line of the text: a line end in it must not end the comment."""
+    for line in text.splitlines():
+        yield f"-- {line}"
+
+
+def _database_name(finding: MigrationFinding) -> str:
+    return finding.database.source_name if finding.database else ""
+
+
+def _level_group(level: Level, findings: Sequence[MigrationFinding]) -> LevelGroup:
+    by_subject = groupby(findings, key=lambda row: (_database_name(row), row.subject))
+    subjects = tuple(SubjectGroup(database, subject, tuple(rows)) for (database, subject), rows in by_subject)
+    return LevelGroup(level=level, count=len(findings), subjects=subjects)
