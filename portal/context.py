@@ -1,0 +1,46 @@
+"""What every page knows: who looks, in which theme, and whether workers answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from migrations_app.services.liveness import workers_seen_seconds_ago
+from portal.access import Permission, may
+from portal.http import THEME_COOKIE, THEMES
+
+WORKERS_SILENT_AFTER_SECONDS = 20
+
+
+def portal(request: HttpRequest) -> dict[str, Any]:
+    """Return the variables of ``base.html``; fragments cost no query, for each is computed when it is used."""
+    theme = request.COOKIES.get(THEME_COOKIE, "")
+    user = getattr(request, "user", None)
+    may_view = user is not None and may(user, Permission.VIEW)
+    may_operate = may_view and may(user, Permission.OPERATE)
+    may_administer = may_view and may(user, Permission.ADMINISTER)
+    return {
+        "portal_theme": theme if theme in THEMES else "",
+        "portal_may_view": may_view,
+        "portal_may_operate": may_operate,
+        "portal_may_administer": may_administer,
+        "portal_role": _role(may_view, may_operate, may_administer),
+        **_workers(asked=may_view and not request.headers.get("HX-Request")),
+    }
+
+
+def _role(may_view: bool, may_operate: bool, may_administer: bool) -> str:
+    if may_administer:
+        return "Administrator"
+    return "Operator" if may_operate else "Viewer" if may_view else "In no group yet"
+
+
+def _workers(*, asked: bool) -> dict[str, Any]:
+    if not asked:
+        return {}
+    seconds = workers_seen_seconds_ago()
+    return {
+        "portal_workers_silent": seconds is None or seconds > WORKERS_SILENT_AFTER_SECONDS,
+        "portal_workers_silent_seconds": seconds,
+    }

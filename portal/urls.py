@@ -1,0 +1,49 @@
+"""Every address of the portal."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import URLPattern, path
+
+from portal.access import open_to_everybody
+from portal.views import accounts, servers, wizard
+
+# Filled by the owner of portal/views/{dashboard,migrations,reports}.py. Names others link to:
+# "dashboard" at "", "migration" at "migrations/<uuid:pk>/".
+dashboard_urls: list[URLPattern] = []
+migration_urls: list[URLPattern] = []
+report_urls: list[URLPattern] = []
+
+wizard_urls: list[URLPattern] = [
+    path("migrations/new/", wizard.new, name="migration-new"),
+    path("migrations/name/", wizard.name_available, name="migration-name-available"),
+    path("migrations/<uuid:pk>/setup/", wizard.resume, name="wizard-resume"),
+    path("migrations/<uuid:pk>/setup/discard/", wizard.discard, name="wizard-discard"),
+    path("migrations/<uuid:pk>/setup/tables/<str:database>/", wizard.tables, name="wizard-tables"),
+    path("migrations/<uuid:pk>/setup/<slug:step>/", wizard.step, name="wizard"),
+]
+
+server_urls: list[URLPattern] = [
+    path("servers/", servers.index, name="servers"),
+    path("servers/add/", servers.add, name="server-add"),
+    path("servers/<uuid:pk>/", servers.edit, name="server"),
+    path("servers/<uuid:pk>/test/", servers.test, name="server-test"),
+    path("servers/<uuid:pk>/delete/", servers.delete, name="server-delete"),
+]
+
+account_urls: list[URLPattern] = [
+    path("login/", accounts.Login.as_view(), name="login"),
+    path("logout/", open_to_everybody(accounts.Logout.as_view()), name="logout"),
+    path("account/theme/", accounts.theme, name="theme"),
+    path("account/password/", open_to_everybody(accounts.ChangePassword.as_view()), name="password_change"),
+]
+
+urlpatterns = [
+    *dashboard_urls,
+    *wizard_urls,
+    *migration_urls,
+    *report_urls,
+    *server_urls,
+    *account_urls,
+    path("admin/", admin.site.urls),
+]
