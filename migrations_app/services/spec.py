@@ -1,0 +1,77 @@
+"""A migration's rows as the engine's ``MigrationSpec``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from migrations_app.engine.spec import (
+    DatabaseSpec,
+    MigrationMode,
+    MigrationOption,
+    MigrationSpec,
+    OnObjectError,
+    Options,
+    RolePolicy,
+    Selection,
+    Side,
+    VerificationLevel,
+)
+from migrations_app.models import Migration, MigrationDatabase, State
+from migrations_app.services.endpoints import endpoint_from_row
+
+
+def spec_for(migration: Migration, *, unfinished_only: bool = False) -> MigrationSpec:
+    """Return everything the engine needs. Raises ``CredentialsUnreadable``.
+
+    ``unfinished_only`` leaves out the databases that arrived already: a run that goes on must not touch them.
+    """
+    databases: Iterable[MigrationDatabase] = migration.databases.all()
+    if unfinished_only:
+        databases = [database for database in databases if database.state != State.SUCCEEDED]
+    return MigrationSpec(
+        id=str(migration.pk),
+        name=migration.name,
+        source=endpoint_from_row(migration.source, Side.SOURCE),
+        target=endpoint_from_row(migration.target, Side.TARGET),
+        databases=tuple(_database_spec(database) for database in databases),
+        source_type=migration.source_type,
+        option=MigrationOption(migration.option),
+        mode=MigrationMode(migration.mode),
+        options=_options(migration),
+    )
+
+
+def selection_from_json(stored: Mapping[str, Any]) -> Selection:
+    """Return the selection kept in ``MigrationDatabase.selection``; an empty mapping takes everything."""
+    return Selection(
+        include_schemas=tuple(stored.get("include_schemas", ())),
+        exclude_schemas=tuple(stored.get("exclude_schemas", ())),
+        include_tables=_tables(stored.get("include_tables", ())),
+        exclude_tables=_tables(stored.get("exclude_tables", ())),
+    )
+
+
+def _tables(stored: Iterable[Iterable[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((schema, table) for schema, table in stored)
+
+
+def _database_spec(row: MigrationDatabase) -> DatabaseSpec:
+    return DatabaseSpec(
+        id=str(row.pk),
+        source_name=row.source_name,
+        target_name=row.target_name,
+        overwrite=row.overwrite,
+        selection=selection_from_json(row.selection),
+    )
+
+
+def _options(migration: Migration) -> Options:
+    return Options(
+        jobs=migration.jobs,
+        split_bytes=migration.split_bytes,
+        roles=RolePolicy(migration.roles),
+        verification=VerificationLevel(migration.verification),
+        on_object_error=OnObjectError(migration.on_object_error),
+        target_free_bytes=migration.target_free_bytes,
+    )
