@@ -9,14 +9,17 @@ SELECT current_setting('server_version_num')::int AS version_number,
        current_setting('superuser_reserved_connections')::int AS superuser_reserved_connections,
        coalesce(current_setting('reserved_connections', true), '0')::int AS reserved_connections,
        (SELECT count(*)::int FROM pg_stat_activity
-         WHERE pid <> pg_backend_pid() AND (backend_type = 'client backend' OR backend_type IS NULL)) AS used_connections,
+         WHERE pid <> pg_backend_pid() AND datid IS NOT NULL
+           AND coalesce(backend_type, 'client backend') = 'client backend') AS used_connections,
        (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user) AS role_connection_limit,
        (SELECT count(*)::int FROM pg_stat_activity
          WHERE pid <> pg_backend_pid() AND usename = current_user) AS role_connections,
        current_setting('max_locks_per_transaction')::int AS max_locks_per_transaction,
        current_setting('max_prepared_transactions')::int AS max_prepared_transactions,
        (current_setting('max_connections')::int + current_setting('autovacuum_max_workers')::int + 1
-         + current_setting('max_worker_processes')::int + current_setting('max_wal_senders')::int
+         + current_setting('max_worker_processes')::int
+         + CASE WHEN current_setting('server_version_num')::int >= 120000
+                THEN current_setting('max_wal_senders')::int ELSE 0 END
          + current_setting('max_prepared_transactions')::int) AS lock_holders,
        current_setting('wal_level') AS wal_level,
        current_setting('max_wal_senders')::int AS max_wal_senders,
