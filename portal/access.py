@@ -6,11 +6,14 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
+from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.contrib.auth.middleware import LoginRequiredMiddleware as DjangoLoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import render, resolve_url
 
 from migrations_app import access
 from migrations_app.models import Migration
@@ -71,6 +74,19 @@ def get_migration_for(request: HttpRequest, pk: UUID, permission: Permission = P
     if migration is None:
         raise Http404("There is no such migration; it may have been a draft that was discarded.")
     return migration
+
+
+class LoginRequiredMiddleware(DjangoLoginRequiredMiddleware):
+    """Login for everything. A fragment whose session ended sends the whole page to the login, not the login into it."""
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseBase:
+        """Redirect to the login page, by ``HX-Redirect`` when htmx asked; then back to the page, not the fragment."""
+        if not request.headers.get("HX-Request"):
+            return super().handle_no_permission(request, view_func)
+        page = urlsplit(request.headers.get("HX-Current-URL", ""))
+        came_from = page._replace(scheme="", netloc="", fragment="").geturl() or "/"
+        login = redirect_to_login(came_from, resolve_url(self.get_login_url(view_func)))
+        return HttpResponse(status=204, headers={"HX-Redirect": login.url})
 
 
 class GroupRequiredMiddleware:

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+import zoneinfo
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
+ZONE_COOKIE = "timezone"
 THEME_COOKIE = "portal_theme"
 THEMES = ("light", "dark")
+
+
+class ViewerZoneMiddleware:
+    """Show times in the zone that the viewer's browser put into a cookie; the portal's own until it has."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        name = request.COOKIES.get(ZONE_COOKIE, "")
+        if name not in zoneinfo.available_timezones():
+            return self.get_response(request)
+        with timezone.override(zoneinfo.ZoneInfo(name)):
+            return self.get_response(request)
 
 
 def address_of(request: HttpRequest) -> str | None:
@@ -36,5 +55,5 @@ def fragment(request: HttpRequest, template: str, context: dict[str, object], *,
 def safe_next(request: HttpRequest, default: str = "/") -> str:
     """Return the page to go back to, if it is one of ours."""
     target = request.POST.get("next") or request.GET.get("next") or default
-    ours = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
-    return target if ours else default
+    hosts = {request.get_host()}
+    return target if url_has_allowed_host_and_scheme(target, hosts, require_https=request.is_secure()) else default

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import template
-from django.forms import BoundField, CheckboxInput, RadioSelect, Select
 from django.template.defaultfilters import stringfilter
 from django.utils import timezone
 from django.utils.html import format_html
@@ -187,14 +186,3 @@ def progress(done: float | None, total: float | None, tone: str = "running", lab
     """Draw a bar of ``done`` of ``total``; a total of 0 is an empty bar."""
     part = min(1.0, float(done or 0) / float(total)) if total else 0.0
     return {"value": round(part * 1000), "maximum": 1000, "percent": int(part * 100), "tone": tone, "label": label}
-
-
-@register.filter
-def control(field: BoundField) -> SafeString:
-    """Write the input of a form field with Bootstrap's classes and, when it is wrong, its mark for everybody."""
-    widget = field.field.widget
-    look = "form-select" if isinstance(widget, Select) else "form-control"
-    if isinstance(widget, CheckboxInput | RadioSelect):
-        look = "form-check-input"
-    attributes = {"class": f"{look} {widget.attrs.get('class', '')} {'is-invalid' if field.errors else ''}".strip()}
-    return field.as_widget(attrs=attributes)

@@ -1,0 +1,58 @@
+"""Two tabs, one draft: a form carries a mark of what it showed, and an old form may not undo newer values unseen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from migrations_app.models import Migration, MigrationEndpoint
+from migrations_app.services.drafts import CONNECTION_FIELDS
+
+SETUP_FIELDS = ("name", "source_type", "option", "mode")
+OPTION_FIELDS = (
+    "jobs",
+    "split_bytes",
+    "roles",
+    "verification",
+    "on_object_error",
+    "target_free_bytes",
+    "forget_passwords",
+    "scheduled_at",
+)
+CONFLICT = (
+    "This step was changed elsewhere (another tab, or a colleague) after this page was opened. "
+    "Below is what you entered; saving again replaces the other values. To see those instead, reload the page."
+)
+
+
+def mark(values: Any) -> str:
+    """Return a short mark of ``values``; equal values have equal marks."""
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def setup_mark(migration: Migration) -> str:
+    """Return the mark of the setup step."""
+    return mark([getattr(migration, name) for name in SETUP_FIELDS])
+
+
+def endpoint_mark(row: MigrationEndpoint) -> str:
+    """Return the mark of a server's settings; the sealed password takes part, so that a change of it is seen."""
+    return mark([getattr(row, name) for name in (*CONNECTION_FIELDS, "sealed_password")])
+
+
+def databases_mark(migration: Migration) -> str:
+    """Return the mark of which databases are chosen under which names."""
+    rows = migration.databases.values_list("source_name", "target_name", "overwrite")
+    return mark([list(row) for row in rows])
+
+
+def options_mark(migration: Migration) -> str:
+    """Return the mark of the options step."""
+    return mark([getattr(migration, name) for name in OPTION_FIELDS])
+
+
+def is_stale(posted: str, *, current: str) -> bool:
+    """Tell whether a form that carries ``posted`` was made before the values of now."""
+    return bool(posted) and posted != current
