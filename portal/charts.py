@@ -1,0 +1,57 @@
+"""Charts as SVG, drawn on the server: no script, no inline style, good for pages and for print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+WIDTH, HEIGHT = 600, 64
+HEADROOM = 1.05
+
+
+def sparkline(values: Sequence[float], *, label: str) -> SafeString:
+    """Draw values in the order of time as a filled line, from zero to a little above the highest.
+
+    ``label`` says in words what is drawn; the picture scales to the width that the style sheet gives it.
+    """
+    if len(values) < 2:
+        return SafeString("")
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in _points(values))
+    return format_html(
+        '<svg class="sparkline" viewBox="0 0 {w} {h}" preserveAspectRatio="none" role="img" aria-label="{label}">'
+        '<polygon class="sparkline-area" points="0,{h} {line} {w},{h}"/>'
+        '<polyline class="sparkline-line" points="{line}" vector-effect="non-scaling-stroke"/></svg>',
+        w=WIDTH,
+        h=HEIGHT,
+        label=label,
+        line=line,
+    )
+
+
+def shares(parts: Sequence[tuple[str, int]], *, label: str) -> SafeString:
+    """Draw one bar whose segments are ``(tone, count)``; a segment that counts anything is at least a hairline wide."""
+    total = sum(count for _, count in parts)
+    if not total:
+        return SafeString("")
+    x = 0.0
+    segments = SafeString("")
+    for tone, count in parts:
+        width = max(WIDTH * count / total, 3.0) if count else 0.0
+        segments += format_html(
+            '<rect class="share-{}" x="{}" y="0" width="{}" height="8"/>', tone, f"{x:.1f}", f"{width:.1f}"
+        )
+        x += width
+    return format_html(
+        '<svg class="shares" viewBox="0 0 {} 8" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
+        f"{x:.1f}",
+        label,
+        segments,
+    )
+
+
+def _points(values: Sequence[float]) -> list[tuple[float, float]]:
+    top = max(values) * HEADROOM or 1.0
+    step = WIDTH / (len(values) - 1)
+    return [(number * step, HEIGHT - HEIGHT * value / top) for number, value in enumerate(values)]
