@@ -1,0 +1,73 @@
+"""Rows of the catalog queries that several rules share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RelationRow:
+    """A row of queries/validation_relations.sql; ``kind`` is pg_class.relkind."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    owner: str
+    is_unlogged: bool
+    is_partition: bool
+    has_oids: bool
+    hides_rows: bool
+    has_row_security: bool
+    may_select: bool
+    may_use_schema: bool
+    tablespace: str | None
+
+    @property
+    def label(self) -> str:
+        """``schema.name`` for people."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def qualified(self) -> tuple[str, str]:
+        """Schema and name, to be quoted."""
+        return self.schema, self.name
+
+
+@dataclass(frozen=True)
+class RoleRow:
+    """A row of queries/roles.sql."""
+
+    name: str
+    superuser: bool
+    inherit: bool
+    create_role: bool
+    create_database: bool
+    login: bool
+    replication: bool
+    bypass_rls: bool
+    connection_limit: int
+    may_become: bool
+
+
+@dataclass(frozen=True)
+class CollationRow:
+    """A row of queries/collations.sql; ``provider`` is ``c`` (libc), ``i`` (ICU), ``b`` (built in) or ``d``."""
+
+    schema: str
+    name: str
+    provider: str
+    encoding: str | None
+    collate: str | None
+    ctype: str | None
+    locale: str | None
+
+
+@dataclass(frozen=True)
+class ExtensionRow:
+    """A row of queries/extensions.sql."""
+
+    name: str
+    version: str
+    schema: str
+    owner: str

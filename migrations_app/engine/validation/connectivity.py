@@ -1,0 +1,74 @@
+"""Findings about servers and databases that cannot be reached."""
+
+from __future__ import annotations
+
+from migrations_app.engine.errors import ConnectionFailed, EngineError
+from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.postgres import Server
+from migrations_app.engine.spec import DatabaseSpec
+from migrations_app.engine.validation.code import code
+from migrations_app.engine.validation.wording import counted
+
+UNREACHABLE = code(
+    "603000",
+    Level.FAILED,
+    "Server cannot be reached",
+    why="Nothing can be moved without a connection to both servers.",
+)
+TLS_REFUSED = code(
+    "603001",
+    Level.FAILED,
+    "TLS cannot be agreed on",
+    why="The connection must be encrypted as the TLS mode demands, or it is not made.",
+)
+WRONG_PASSWORD = code(
+    "603100",
+    Level.FAILED,
+    "Login refused",
+    why="The migration logs in with this user and password for as long as it runs.",
+)
+NOT_READABLE = code(
+    "PM1000",
+    Level.UNKNOWN,
+    "Checks that could not run",
+    why="What was not checked may fail during the migration.",
+)
+NOT_OPENED = code(
+    "PM2000",
+    Level.FAILED,
+    "Source database cannot be opened",
+    why="Its tables are read through connections to that database.",
+)
+
+TLS_KINDS = {"tls_required", "tls_refused", "ca_missing", "ca_wrong", "certificate_expired", "host_mismatch"}
+
+
+def unreachable(server: Server, error: EngineError) -> Finding:
+    """Return the finding for a server that could not be looked at."""
+    kind = error.kind if isinstance(error, ConnectionFailed) else ""
+    code_ = TLS_REFUSED if kind in TLS_KINDS else WRONG_PASSWORD if kind == "wrong_password" else UNREACHABLE
+    return code_.found(
+        f"{server.endpoint.side.capitalize()} {server.endpoint.host}:{server.endpoint.port}",
+        saw=error.message,
+        fix=error.hint,
+        server_message=error.server_message,
+    )
+
+
+def not_run(server: Server, *, count: int) -> Finding:
+    """Return the finding that the other rules could not run because ``server`` was not seen."""
+    return NOT_READABLE.found(
+        f"{server.endpoint.side.capitalize()} {server.endpoint.host}:{server.endpoint.port}",
+        saw=f"{counted(count, 'check')} did not run, because this server could not be looked at.",
+        fix="Mend the connection first, then validate again.",
+    )
+
+
+def could_not_open(database: DatabaseSpec, error: EngineError) -> Finding:
+    """Return the finding for a source database that could not be opened or was lost while it was checked."""
+    return NOT_OPENED.found(
+        database.source_name,
+        saw=error.message,
+        fix=error.hint,
+        server_message=error.server_message,
+    )

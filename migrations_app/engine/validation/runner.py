@@ -1,0 +1,106 @@
+"""Run rules: in parallel, with time limits; a rule that cannot run is a finding, never silence."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+from migrations_app.engine.control import Control
+from migrations_app.engine.errors import EngineError, Stopped
+from migrations_app.engine.events import FindingRaised
+from migrations_app.engine.findings import Finding
+from migrations_app.engine.ports import Reporter
+from migrations_app.engine.probe_databases import MAX_PARALLEL, limit_statements
+from migrations_app.engine.spec import DatabaseSpec
+from migrations_app.engine.validation.connectivity import could_not_open
+from migrations_app.engine.validation.context import (
+    RULE_TIME_LIMIT_SECONDS,
+    DatabaseContext,
+    ServerContext,
+)
+from migrations_app.engine.validation.rule import DATABASE_RULES, SERVER_RULES, Context, Rule
+
+logger = logging.getLogger(__name__)
+
+
+class Findings:
+    """Collects findings from several threads and reports each at once."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._lock = threading.Lock()
+        self._all: list[Finding] = []
+
+    def add(self, findings: Iterable[Finding], *, database_id: str = "") -> None:
+        """Take findings; those without a database get ``database_id``."""
+        for finding in findings:
+            finding = replace(finding, database_id=finding.database_id or database_id)
+            with self._lock:
+                self._all.append(finding)
+            self._reporter.report(FindingRaised(finding))
+
+    @property
+    def all(self) -> list[Finding]:
+        """Everything found so far."""
+        with self._lock:
+            return list(self._all)
+
+
+def run_server_rules(context: ServerContext, findings: Findings) -> None:
+    """Run every rule about the two servers."""
+    control = context.source.server.control
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="server-rule") as pool:
+        for found in pool.map(partial(_run, context=context, subject="Both servers", control=control), SERVER_RULES):
+            findings.add(found)
+
+
+def run_database_rules(context: ServerContext, findings: Findings) -> None:
+    """Run every rule about databases, several databases at once."""
+    databases = [database for database, facts in context.source_databases if facts.connectable]
+    parallel = max(1, min(MAX_PARALLEL, context.source.facts.free_connections - 1, len(databases)))
+    with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="database-rule") as pool:
+        list(pool.map(partial(_check_database, context, findings), databases))
+
+
+def _check_database(servers: ServerContext, findings: Findings, database: DatabaseSpec) -> None:
+    try:
+        with servers.source.server.connected(database.source_name, purpose="validate") as connection:
+            limit_statements(connection, seconds=RULE_TIME_LIMIT_SECONDS)
+            context = DatabaseContext(servers, database, connection)
+            for rule in DATABASE_RULES:
+                found = _run(rule, context=context, subject=database.source_name, control=servers.source.server.control)
+                findings.add(found, database_id=database.id)
+    except Stopped:
+        raise
+    except EngineError as error:
+        findings.add([could_not_open(database, error)], database_id=database.id)
+
+
+def _run(rule: Rule[Context], *, context: Context, subject: str, control: Control) -> list[Finding]:
+    """Return what ``rule`` found, or that it could not be run, with the reason."""
+    control.check()
+    try:
+        return list(rule.check(context))
+    except Stopped:
+        raise
+    except EngineError as error:
+        return [
+            rule.codes[0].unknown(
+                subject, saw=f"{rule.name}: {error.message}", fix=error.hint, server_message=error.server_message
+            )
+        ]
+    except Exception as error:
+        control.check()
+        logger.exception("rule %s failed", rule.name)
+        return [
+            rule.codes[0].unknown(
+                subject,
+                saw=f"{rule.name}: the check itself failed ({type(error).__name__}).",
+                fix="This is a defect of the portal: its log has the details. Check this point by hand.",
+                server_message=str(error).strip(),
+            )
+        ]
