@@ -77,6 +77,7 @@ class Places:
 
 # The embedded server: socket only, so the port is just the end of the socket's name.
 POSTGRES_PORT = 5432
+POSTGRES_MAJOR = 17
 POSTGRES_USER = "portal"
 POSTGRES_DATABASE = "portal"
 

@@ -1,0 +1,20 @@
+"""Make the folders under ``var``."""
+
+from __future__ import annotations
+
+from portal.launcher.console import LauncherError
+from portal.places import Places
+
+PRIVATE, PASSABLE = 0o700, 0o711
+
+
+def make_folders(places: Places) -> None:
+    """Create what is missing. Raises ``LauncherError`` where this user may not write."""
+    # var and var/run are passable: an embedded server started by root runs as another user.
+    modes = {places.var_dir: PASSABLE, places.run_dir: PASSABLE, places.log_dir: PRIVATE, places.work_dir: PRIVATE}
+    try:
+        for folder, mode in modes.items():
+            folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{error.filename} cannot be made ({error.strerror}). Set PORTAL_VAR_DIR to a folder of this user."
+        raise LauncherError(message) from error

@@ -1,0 +1,88 @@
+"""Notice what lives but does not work: a queue nobody empties, pages that do not answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections, connection
+from django.db.models.functions import Now
+from django_q.models import OrmQ
+
+from migrations_app.models import Run
+from migrations_app.services.liveness import workers_seen_seconds_ago
+from portal.launcher import web_health
+from portal.launcher.console import log
+from portal.launcher.service import ServiceRunner
+from portal.launcher.services import QUEUES, WEB
+from portal.launcher.web_health import Health
+
+CHECK_EVERY_SECONDS = 5.0
+QUEUE_STUCK_AFTER = timedelta(seconds=30)
+WORKERS_SILENT_AFTER_SECONDS = 30.0
+SETTLED_AFTER_SECONDS = 40.0
+SILENCES_BEFORE_RESTART = 3
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A service that must be restarted, and why."""
+
+    service: str
+    reason: str
+
+
+class Watchdog:
+    """Looks at the services every few seconds."""
+
+    def __init__(self) -> None:
+        self._next_check_at = 0.0
+        self._silences_in_a_row = 0
+        self._database_answered = True
+
+    def look(self, runners: Sequence[ServiceRunner]) -> list[Stuck]:
+        """Return the stuck services, when it is time to look. One that was just started is given time."""
+        if time.monotonic() < self._next_check_at:
+            return []
+        settled = {runner.name for runner in runners if runner.uptime_seconds > SETTLED_AFTER_SECONDS}
+        found = [stuck for stuck in (*self._queues(), *self._web()) if stuck.service in settled]
+        self._next_check_at = time.monotonic() + CHECK_EVERY_SECONDS
+        return found
+
+    def _queues(self) -> list[Stuck]:
+        try:
+            close_old_connections()
+            found = stuck_queues()
+        except DatabaseError as error:
+            connection.close()
+            if self._database_answered:
+                log(f"the portal's database does not answer: {str(error).strip()}")
+            self._database_answered = False
+            return []
+        self._database_answered = True
+        return found
+
+    def _web(self) -> list[Stuck]:
+        silent = web_health.ask(settings.BIND_HOST, settings.BIND_PORT) is Health.SILENT
+        self._silences_in_a_row = self._silences_in_a_row + 1 if silent else 0
+        if self._silences_in_a_row < SILENCES_BEFORE_RESTART:
+            return []
+        self._silences_in_a_row = 0
+        return [Stuck(WEB, "it does not answer")]
+
+
+def stuck_queues() -> list[Stuck]:
+    """Return the queues whose tasks lie there although a worker is free, and all when no worker answers.
+
+    A task that waits because every worker conducts a migration is not stuck.
+    """
+    free = Run.objects.filter(lease_until__gt=Now()).count() < settings.TASK_WORKERS
+    old = OrmQ.objects.filter(lock__lt=Now() - QUEUE_STUCK_AFTER)
+    waiting = set(old.values_list("key", flat=True).distinct()) if free else set()
+    seconds = workers_seen_seconds_ago()
+    if free and (seconds is None or seconds > WORKERS_SILENT_AFTER_SECONDS):
+        return [Stuck(service, "no worker answers") for service in QUEUES.values()]
+    return [Stuck(QUEUES[key], "tasks wait although a worker is free") for key in sorted(waiting) if key in QUEUES]
