@@ -98,7 +98,7 @@ class Cluster:
         unfinished.mkdir(mode=0o700, parents=True)
         identity = self._identity(unfinished)
         if template:
-            shutil.copytree(template, unfinished, symlinks=True, dirs_exist_ok=True)
+            _copy(template, unfinished)
             identity.own(unfinished)
         else:
             self._initdb(unfinished, identity)
@@ -167,9 +167,9 @@ class Cluster:
         return " ".join(f"{key}='{_escaped(value)}'" for key, value in values.items())
 
     def url(self, *, database: str = "postgres") -> str:
-        """Return the same as a URL, the form that ``DATABASE_URL`` takes."""
-        host, user = quote(str(self.socket_dir), safe=""), quote(self.superuser, safe="")
-        return f"postgresql://{user}@{host}:{self.socket_port}/{quote(database, safe='')}"
+        """Return the same as a URL that libpq and ``DATABASE_URL`` take."""
+        user, name, host = (quote(word, safe="") for word in (self.superuser, database, str(self.socket_dir)))
+        return f"postgresql://{user}@/{name}?host={host}&port={self.socket_port}"
 
     def psql(self, script: str, *, database: str = "postgres") -> str:
         """Run SQL as ``superuser`` over the socket, and return what it prints. Raises ``ClusterError``."""
@@ -272,6 +272,13 @@ class Cluster:
     def _rotate_log(self) -> None:
         if self.log_file.is_file() and self.log_file.stat().st_size > LARGEST_LOG_BYTES:
             self.log_file.rename(self.log_file.with_suffix(".log.old"))
+
+
+def _copy(template: Path, directory: Path) -> None:
+    """Copy a data directory with cp, which takes a tenth of Python's time for its two thousand small files."""
+    copied = _run(["cp", "-a", "--reflink=auto", "--", f"{template}/.", str(directory)], timeout_seconds=300)
+    if copied.returncode != 0:
+        raise ClusterError(f"{template} could not be copied: {copied.stderr.strip()}")
 
 
 def _run(command: list[str], timeout_seconds: float, *, standard_input: str = "") -> subprocess.CompletedProcess[str]:
