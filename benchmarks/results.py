@@ -54,7 +54,7 @@ def _row(results: Sequence[Result], tool: str, *, ours_wall_seconds: float | Non
     return [
         runs[0].label,
         str(len(runs)),
-        f"{wall:.1f} ({min(r.wall_seconds for r in runs):.1f}–{max(r.wall_seconds for r in runs):.1f})",
+        f"{wall:.1f} ({min(r.wall_seconds for r in runs):.0f}–{max(r.wall_seconds for r in runs):.0f})",
         f"{ours_wall_seconds / wall:.2f}" if ours_wall_seconds else "–",
         *(f"{side:.1f}" for side in sides),
         f"{sum(sides):.1f}",

@@ -22,7 +22,7 @@ from benchmarks.servers import BenchServer, two_servers
 from benchmarks.tools import CHECKOUT, Tool, dump_restore, environment, ours, pgcopydb_tools
 from migrations_app.engine.postgres import sql
 
-TABLE_WIDTH = 132
+TABLE_WIDTH = 160
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
