@@ -17,13 +17,14 @@ class ColumnType:
     """A type: ``kind`` is pg_type.typtype, or ``a`` for a true array.
 
     ``members`` are the fields of a composite by name; of an array, domain or range the one type inside.
-    ``send`` is schema and name of its binary output function.
+    ``send`` is schema and name of its binary output function, ``may_be_long`` tells that values may be kilobytes.
     """
 
     schema: str
     name: str
     kind: str = "b"
     send: tuple[str, str] | None = None
+    may_be_long: bool = False
     members: tuple[tuple[str, ColumnType], ...] = ()
 
     @property
@@ -75,8 +76,8 @@ def _build(oid: int, *, raw: Mapping[int, tuple[Any, ...]], built: dict[int, Col
     """Build a type after the types inside it; PostgreSQL allows no type that contains itself."""
     if oid in built:
         return built[oid]
-    schema, name, kind, send_schema, send_name, members = raw[oid]
+    schema, name, kind, send_schema, send_name, may_be_long, members = raw[oid]
     inside = tuple((field, _build(member, raw=raw, built=built)) for field, member in members or ())
     send = (send_schema, send_name) if send_name else None
-    built[oid] = ColumnType(schema, name, kind, send, inside)
+    built[oid] = ColumnType(schema, name, kind, send, may_be_long, inside)
     return built[oid]

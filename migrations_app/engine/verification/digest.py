@@ -66,7 +66,8 @@ def hash_table(
     ``columns`` are all columns of the source, generated ones too (``read_columns``), the same for both sides.
     ``condition`` is an extension's filter, with or without its WHERE. Raises psycopg errors.
     """
-    statement = sql.SQL("SELECT count(*), {} FROM ONLY {} AS t{}").format(
+    # The alias keeps the table's own name from being read as a missing column of that name.
+    statement = sql.SQL('SELECT count(*), {} FROM ONLY {} AS "pgmig row"{}').format(
         _hash_sum(columns, method), qualified(schema, table), where(part=part, condition=condition)
     )
     row = connection.execute(statement).fetchone()

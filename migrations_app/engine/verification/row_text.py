@@ -3,6 +3,9 @@
 PostgreSQL prints almost every value alike in all versions once the session's settings are alike. The rest goes
 through its binary output function: money (printed by the server's lc_monetary), ``"char"`` (version 16 began to
 escape bytes above 127) and, across version 12, everything made of floating-point numbers.
+
+Long values enter the row as a hash of their own: PostgreSQL's quoting of a row's text costs several times more than
+hashing it, and a row's text is limited to 1 GB, which a bytea in hex would pass.
 """
 
 from __future__ import annotations
@@ -11,19 +14,18 @@ from collections.abc import Sequence
 
 from migrations_app.engine.postgres import sql
 from migrations_app.engine.verification.columns import ARRAY, COMPOSITE, DOMAIN, MULTIRANGE, RANGE, Column, ColumnType
-from migrations_app.engine.verification.digest_method import DigestMethod
+from migrations_app.engine.verification.digest_method import DigestMethod, HashFunction, hash_of
 
 FLOAT_TYPES = frozenset({"float4", "float8", "point", "lseg", "path", "box", "polygon", "line", "circle"})
 FLOAT_EXTENSION_TYPES = frozenset({"vector", "halfvec", "sparsevec"})
 FLOAT_TYPES_WITHOUT_BYTES = frozenset({"cube", "box2d", "box3d"})
 ALWAYS_AS_BYTES = frozenset({"money", "char"})
-HUGE_VALUE_BYTES = 64 * 1024 * 1024
 
 
 def row_text(columns: Sequence[Column], *, method: DigestMethod) -> sql.Composed:
     """Return the SQL expression of a row's text over these columns, without those that ``unprovable`` names."""
     left_out = set(unprovable(columns, method=method))
-    values = [_value(sql.Identifier(c.name), c.type, method) for c in columns if c.name not in left_out]
+    values = [_field(c, method) for c in columns if c.name not in left_out]
     return sql.SQL("ROW({})::text").format(sql.SQL(", ").join(values))
 
 
@@ -51,12 +53,22 @@ def _goes_as_bytes(kind: ColumnType, method: DigestMethod) -> bool:
     return method.floats_as_bytes and kind.name in FLOAT_EXTENSION_TYPES and kind.kind == "b"
 
 
+def _field(column: Column, method: DigestMethod) -> sql.Composable:
+    """Return what stands for a column in the row: its value, or the hash of a value that may be long."""
+    name = sql.Identifier(column.name)
+    if column.type.is_builtin and column.type.name == "bytea":
+        bytes_hash = "sha256" if method.function is HashFunction.HASHTEXTEXTENDED else "md5"
+        return sql.SQL("{}({})").format(sql.Identifier(bytes_hash), name)
+    value = _value(name, column.type, method)
+    if column.type.may_be_long:
+        return hash_of(sql.SQL("({})::text").format(value), method=method)
+    return value
+
+
 def _value(value: sql.Composable, kind: ColumnType, method: DigestMethod) -> sql.Composable:
     """Return the expression to put into the row for ``value``."""
     if _goes_as_bytes(kind, method):
         return _bytes(value, kind)
-    if kind.is_builtin and kind.name == "bytea":
-        return _short_bytea(value)
     if not _has_unstable_text(kind, method):
         return value
     return _EXPANSIONS[kind.kind](value, kind, method)
@@ -68,13 +80,6 @@ def _bytes(value: sql.Composable, kind: ColumnType) -> sql.Composable:
     hexed = sql.SQL("encode({}({}), 'hex')").format(send, value)
     hexed = sql.SQL("replace({}, 'fff8000000000000', '7ff8000000000000')").format(hexed)
     return sql.SQL("replace({}, 'ffc00000', '7fc00000')").format(hexed)
-
-
-def _short_bytea(value: sql.Composable) -> sql.Composable:
-    """Replace a huge value by its hash: in hex it would pass the limit of 1 GB for a row's text."""
-    return sql.SQL("CASE WHEN octet_length({0}) > {1} THEN md5({0}) ELSE ({0})::text END").format(
-        value, sql.Literal(HUGE_VALUE_BYTES)
-    )
 
 
 def _array(value: sql.Composable, kind: ColumnType, method: DigestMethod) -> sql.Composable:
