@@ -18,9 +18,16 @@ def text(name: str, *, default: str = "") -> str:
     """Return the variable, or what the file named by ``<name>_FILE`` holds, or ``default``."""
     if name in os.environ:
         return os.environ[name].strip()
-    if path := os.environ.get(f"{name}_FILE"):
-        return _read(name, path=Path(path))
-    return default
+    return file(f"{name}_FILE") or default
+
+
+def file(name: str) -> str:
+    """Return the content of the file that the variable names; empty where it is not set."""
+    named = os.environ.get(name)
+    try:
+        return Path(named).read_text(encoding="utf-8").strip() if named else ""
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name} names {named}, which cannot be read: {error.strerror}.") from error
 
 
 def flag(name: str, *, default: bool = False) -> bool:
@@ -73,10 +80,3 @@ def load_dotenv(file: Path) -> None:
         name, equals, value = line.strip().partition("=")
         if equals and name.isidentifier():
             os.environ.setdefault(name, value.strip().strip("\"'"))
-
-
-def _read(name: str, *, path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error

@@ -40,10 +40,7 @@ def _encryption_keys() -> list[str]:
     """Keys for stored passwords, newest first; ``services.credentials`` says how they are used."""
     generated = PLACES.encryption_key_file
     stored = generated.read_text(encoding="ascii").split() if generated.exists() else []
-    listed = env.names("PORTAL_ENCRYPTION_KEYS")
-    if not listed and (file := env.text("PORTAL_ENCRYPTION_KEY_FILE")):
-        listed = Path(file).read_text(encoding="ascii").split()
-    return listed or stored
+    return env.names("PORTAL_ENCRYPTION_KEYS") or env.file("PORTAL_ENCRYPTION_KEY_FILE").split() or stored
 
 
 SECRET_KEY = _secret_key()
@@ -242,8 +239,8 @@ Q_CLUSTER: dict[str, Any] = {
     "name": "portal",
     "label": "Background tasks",
     "orm": "default",
-    "workers": TASK_WORKERS,
-    "queue_limit": max(8, 2 * TASK_WORKERS),
+    "workers": 2,
+    "queue_limit": 8,
     "bulk": 1,
     "poll": 0.5,
     "guard_cycle": 1,

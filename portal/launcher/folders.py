@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from portal.launcher.console import LauncherError
 from portal.places import Places
 
@@ -14,7 +16,9 @@ def make_folders(places: Places) -> None:
     modes = {places.var_dir: PASSABLE, places.run_dir: PASSABLE, places.log_dir: PRIVATE, places.work_dir: PRIVATE}
     try:
         for folder, mode in modes.items():
-            folder.mkdir(mode=mode, parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            if folder.stat().st_uid == os.geteuid():
+                folder.chmod(mode)
     except OSError as error:
         message = f"{error.filename} cannot be made ({error.strerror}). Set PORTAL_VAR_DIR to a folder of this user."
         raise LauncherError(message) from error

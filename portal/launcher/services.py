@@ -15,6 +15,7 @@ WEB, TASKS, LONG_TASKS, RECONCILER = "web", "tasks", "long-tasks", "reconciler"
 QUEUES = {"portal": TASKS, "long": LONG_TASKS}
 WEB_THREADS = 4
 WEB_TIMEOUT_SECONDS = 120
+CONDUCTOR_GRACE_SECONDS = 10.0  # to end statements and child programs in good order
 
 
 def portal_services() -> list[Service]:
@@ -22,7 +23,12 @@ def portal_services() -> list[Service]:
     return [
         web(),
         Service(TASKS, manage("portal_cluster")),
-        Service(LONG_TASKS, manage("portal_cluster"), environment={"Q_CLUSTER_NAME": "long"}),
+        Service(
+            LONG_TASKS,
+            manage("portal_cluster"),
+            environment={"Q_CLUSTER_NAME": "long"},
+            grace_seconds=CONDUCTOR_GRACE_SECONDS,
+        ),
         Service(RECONCILER, manage("portal_reconciler")),
     ]
 

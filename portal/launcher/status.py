@@ -21,7 +21,7 @@ def status(places: Places) -> int:
     """Print what runs; return 0 when all is well, 1 when something is wrong, 3 when the portal is down."""
     pid, table = running_pid(places), read_table(places)
     if pid is None:
-        return say_down(table)
+        return say_down(places, table)
     answer = health()
     say_line("portal", f"{answer.value}, {address()}")
     say_line("launcher", f"process {pid}, {table.phase}")
@@ -29,9 +29,11 @@ def status(places: Places) -> int:
     return ALL_WELL if all(well) else SOMETHING_WRONG
 
 
-def say_down(table: Table) -> int:
+def say_down(places: Places, table: Table) -> int:
     """Say that no launcher runs, and what it left behind."""
     left = [entry.name for entry in table.entries if entry.process.tree()]
+    if embedded_cluster(places).is_running():
+        left.append("database")
     if not left:
         say("The portal is down.")
         return NOT_RUNNING
