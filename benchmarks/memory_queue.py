@@ -90,6 +90,9 @@ class MemoryPartQueue:
         with self._lock:
             return all(entry.state == "done" for entry in self._entries.values() if _key(entry.table) == _key(table))
 
+    def close_thread(self) -> None:
+        """Threads hold nothing here."""
+
 
 def _key(table: TablePlan) -> tuple[str, str]:
     return table.schema, table.name

@@ -60,3 +60,10 @@ class Control:
         finally:
             with self._lock:
                 self._interrupts.pop(key, None)
+
+    @contextmanager
+    def child(self) -> Iterator[Control]:
+        """Yield the reins of a part of the work: stopped when this work is, but can be stopped alone."""
+        part = Control(fence=self.fence)
+        with self.interruptible(lambda: part.stop(self._reason or Stopped("The work was stopped."))):
+            yield part

@@ -47,10 +47,15 @@ class DatabaseStarted:
 
 @dataclass(frozen=True)
 class DatabaseFinished:
-    """A database is complete on the target; ``verified`` is identical, different, could_not_verify or not_verified."""
+    """A database is complete on the target; ``verified`` is identical, different, could_not_verify or not_verified.
+
+    ``losses`` names objects that could not be restored. The reporter must have stored this event when ``report``
+    returns: what the engine does next makes the database impossible to recognize as unfinished.
+    """
 
     database_id: str
     verified: str
+    losses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

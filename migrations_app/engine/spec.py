@@ -98,13 +98,17 @@ class Selection:
 
 @dataclass(frozen=True)
 class DatabaseSpec:
-    """One database to move. ``id`` is the portal's identifier of it."""
+    """One database to move. ``id`` is the portal's identifier of it.
+
+    ``finished`` tells how an earlier run of this migration ended it (a ``CheckResult`` or ``not_verified``).
+    """
 
     id: str
     source_name: str
     target_name: str
     overwrite: bool = False
     selection: Selection = Selection()
+    finished: str = ""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,9 @@ def dump_schema(
         arguments.append("--quote-all-identifiers")
     client_tools.run("pg_dump", arguments, endpoint=server.endpoint, control=server.control)
     return SchemaDump(
-        pre_data=_section(snapshot, file, "pre-data"), post_data=_section(snapshot, file, "post-data"), encoding=encoding
+        pre_data=_section(snapshot, file, "pre-data"),
+        post_data=_section(snapshot, file, "post-data"),
+        encoding=encoding,
     )
 
 

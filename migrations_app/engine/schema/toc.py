@@ -15,7 +15,9 @@ HEADER = re.compile(
 )
 # pg_restore prints these between entries, after the previous one's statements; our sessions set them once.
 BETWEEN = re.compile(rb"^SET (default_tablespace|default_table_access_method|default_with_oids) = .*;\n", re.MULTILINE)
-FOOTER = re.compile(rb"^-- Completed on .*\n|^--\n-- PostgreSQL database dump complete\n--\n|^\\unrestrict .*\n", re.MULTILINE)
+FOOTER = re.compile(
+    rb"^-- Completed on .*\n|^--\n-- PostgreSQL database dump complete\n--\n|^\\unrestrict .*\n", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,12 @@ def _without_trailing_settings(body: bytes) -> bytes:
 def with_owners(bare: list[TocEntry], owned: list[TocEntry]) -> list[TocEntry]:
     """Join two readings of the same dump: without owners, and with; the difference is the owner's statement."""
     by_id = {entry.id: entry for entry in owned}
-    return [
-        replace(
-            entry, owner=by_id[entry.id].owner, owner_sql=by_id[entry.id].sql.removeprefix(entry.sql).strip()
-        )
-        for entry in bare
-    ]
+    return [_join(entry, by_id[entry.id]) for entry in bare]
+
+
+def _join(bare: TocEntry, owned: TocEntry) -> TocEntry:
+    """Without owners pg_restore writes CREATE SCHEMA in words of its own, so there the statement is cut in two."""
+    statement = bare.sql
+    if bare.type == "SCHEMA":
+        statement = owned.sql.partition(b"\n\n\nALTER SCHEMA ")[0]
+    return replace(bare, sql=statement, owner=owned.owner, owner_sql=owned.sql.removeprefix(statement).strip())

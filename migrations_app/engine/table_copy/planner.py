@@ -34,7 +34,7 @@ def _plan(connection: Connection, row: dict[str, Any], *, split_bytes: int, vers
         schema=row["schema"],
         name=row["name"],
         columns=tuple(row["columns"]),
-        bytes=row["bytes"],
+        bytes=row["bytes"] if row["heap_bytes"] else 0,
         rows_estimate=row["rows_estimate"],
         binary=row["binary"],
         parts=tuple(_parts(connection, row, split_bytes=split_bytes, version=version)),

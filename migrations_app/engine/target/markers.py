@@ -87,7 +87,7 @@ class Markers:
     def add(self, connection: Connection, *, kind: str, keys: Iterable[str], detail: str = "") -> None:
         """Note that the work named by ``keys`` is done, in the caller's transaction."""
         connection.cursor().executemany(
-            "INSERT INTO _migration_portal.marker (kind, key, detail) VALUES (%s, %s, %s)",
+            "INSERT INTO _migration_portal.marker (kind, key, detail) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
             [(kind, key, detail) for key in keys],
         )
 
@@ -104,9 +104,7 @@ class Markers:
 
     def forget(self, connection: Connection, *, kind: str, keys: Iterable[str]) -> None:
         """Take notes back, in the caller's transaction."""
-        connection.execute(
-            "DELETE FROM _migration_portal.marker WHERE kind = %s AND key = ANY(%s)", (kind, list(keys))
-        )
+        connection.execute("DELETE FROM _migration_portal.marker WHERE kind = %s AND key = ANY(%s)", (kind, list(keys)))
 
     @staticmethod
     def remove(connection: Connection) -> None:

@@ -1,16 +1,13 @@
--- Large objects with owner, comment and explicit grants (an empty grantee is PUBLIC).
-SELECT m.oid::bigint AS oid,
-       pg_catalog.pg_get_userbyid(m.lomowner)::text AS owner,
-       pg_catalog.obj_description(m.oid, 'pg_largeobject') AS comment,
-       CASE WHEN m.lomacl IS NOT NULL THEN coalesce((
-           SELECT json_agg(json_build_array(g.grantee, g.privileges, g.is_grantable))
-           FROM (
-               SELECT CASE WHEN x.grantee = 0 THEN '' ELSE pg_catalog.pg_get_userbyid(x.grantee)::text END AS grantee,
-                      array_agg(x.privilege_type ORDER BY x.privilege_type) AS privileges,
-                      x.is_grantable
-               FROM pg_catalog.aclexplode(m.lomacl) x
-               WHERE x.grantee <> m.lomowner
-               GROUP BY 1, 3 ORDER BY 1, 3
-           ) g), '[]'::json) END AS grants
-FROM pg_catalog.pg_largeobject_metadata m
-ORDER BY m.oid
+-- How many large objects there are, and which of them this user may not read.
+WITH readable AS (
+    SELECT m.oid, m.lomowner,
+           current_setting('lo_compat_privileges') = 'on' OR pg_has_role(m.lomowner, 'USAGE')
+           OR EXISTS (SELECT FROM aclexplode(m.lomacl) a
+                       WHERE a.privilege_type = 'SELECT'
+                         AND CASE WHEN a.grantee = 0 THEN true ELSE pg_has_role(a.grantee, 'USAGE') END) AS yes
+      FROM pg_largeobject_metadata m
+)
+SELECT count(*)::int8 AS total, count(*) FILTER (WHERE NOT yes)::int8 AS hidden,
+       (array_agg(oid::int8 ORDER BY oid) FILTER (WHERE NOT yes))[1:1000] AS first_hidden,
+       (array_agg(DISTINCT pg_get_userbyid(lomowner)::text) FILTER (WHERE NOT yes))[1:20] AS owners
+  FROM readable

@@ -1,0 +1,110 @@
+"""Everything the steps of one database share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from migrations_app.engine.control import Control
+from migrations_app.engine.errors import RestoreFailed
+from migrations_app.engine.events import FindingRaised, Note
+from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.ports import PartQueue, Reporter
+from migrations_app.engine.postgres import Server
+from migrations_app.engine.spec import DatabaseSpec, MigrationSpec, OnObjectError
+from migrations_app.engine.target.markers import Markers
+
+
+@dataclass(frozen=True)
+class DatabaseJob:
+    """One database on its way. ``encoding`` is the source database's; both servers are reached through it."""
+
+    spec: MigrationSpec
+    database: DatabaseSpec
+    source: Server
+    target: Server
+    reporter: Reporter
+    control: Control
+    queue: PartQueue
+    markers: Markers
+    work_dir: Path
+    encoding: str = "UTF8"
+    source_version: int = 0
+    target_version: int = 0
+    losses: list[str] = field(default_factory=list)
+
+    @property
+    def jobs(self) -> int:
+        """How many tables, and how many index builds, run at once."""
+        return self.spec.options.jobs
+
+    def under(self, control: Control) -> DatabaseJob:
+        """Return the same job held by other reins."""
+        return replace(
+            self,
+            control=control,
+            source=Server(self.source.endpoint, tag=self.source.tag, control=control),
+            target=Server(self.target.endpoint, tag=self.target.tag, control=control),
+        )
+
+    def note(self, message: str, *, level: Level = Level.INFO) -> None:
+        """Write a line into the event log."""
+        self.reporter.report(Note(message, database_id=self.database.id, level=level))
+
+    def find(
+        self,
+        code: str,
+        level: Level,
+        subject: str,
+        saw: str,
+        *,
+        why: str = "",
+        fix: str = "",
+        fix_sql: str = "",
+        statement: str = "",
+        server_message: str = "",
+        phase: str = "",
+    ) -> None:
+        """Report a finding about this database."""
+        self.reporter.report(
+            FindingRaised(
+                Finding(
+                    code=code,
+                    level=level,
+                    subject=subject,
+                    saw=saw,
+                    why=why,
+                    fix=fix,
+                    fix_sql=fix_sql,
+                    statement=statement,
+                    server_message=server_message,
+                    database_id=self.database.id,
+                    phase=phase,
+                )
+            )
+        )
+
+    def object_failed(
+        self, subject: str, *, statement: str, server_message: str, phase: str, why: str = "", fix: str = ""
+    ) -> None:
+        """Report an object that could not be restored; stop if the migration is set to stop at the first."""
+        self.losses.append(subject)
+        self.find(
+            "PM2001",
+            Level.FAILED,
+            subject,
+            "The target server refused the statement that creates it.",
+            why=why or "The object is missing on the target, so the target is not identical to the source.",
+            fix=fix
+            or "Mend the cause that the server names, run the statement on the target by hand, then verify again.",
+            fix_sql=statement,
+            statement=statement,
+            server_message=server_message,
+            phase=phase,
+        )
+        if self.spec.options.on_object_error is OnObjectError.STOP:
+            raise RestoreFailed(
+                f"{subject} could not be restored.",
+                hint="Mend the cause and resume, or choose to go on past such objects.",
+                server_message=server_message,
+            )

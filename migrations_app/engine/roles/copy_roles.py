@@ -1,0 +1,199 @@
+"""Create the source's roles on the target: attributes, passwords, memberships, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from migrations_app.engine.events import FindingRaised, Note
+from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.ports import Reporter
+from migrations_app.engine.postgres import Connection, Error, Server, sql
+from migrations_app.engine.roles.source_roles import Membership, Role, RoleSetting, SourceRoles, read_roles
+from migrations_app.engine.spec import RolePolicy
+
+SUPERUSER_ONLY = ("superuser", "replication", "bypassrls")
+
+
+def copy_roles(source: Server, target: Server, *, policy: RolePolicy, reporter: Reporter) -> None:
+    """Create missing roles; a role that exists on the target keeps its attributes and password.
+
+    Raises ``ConnectionFailed`` or ``ConnectionLost``; a role that is refused becomes a finding. Repeating it is harmless.
+    """
+    if policy is RolePolicy.SKIP:
+        reporter.report(Note("Roles are not copied, as chosen."))
+        return
+    with source.connected(purpose="roles") as connection:
+        found = read_roles(connection, host=source.endpoint.host, with_passwords=policy is RolePolicy.COPY)
+    with target.connected(purpose="roles") as connection:
+        _RoleWriter(connection, found, reporter=reporter, policy=policy).write()
+
+
+class _RoleWriter:
+    def __init__(self, connection: Connection, found: SourceRoles, *, reporter: Reporter, policy: RolePolicy) -> None:
+        self._connection = connection
+        self._found = found
+        self._reporter = reporter
+        self._policy = policy
+        row = connection.execute(
+            "SELECT rolsuper, current_user::text FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+        self._is_superuser = bool(row and row[0])
+        self._me = str(row[1]) if row else ""
+
+    def write(self) -> None:
+        existing = {row[0] for row in self._connection.execute("SELECT rolname::text FROM pg_roles")}
+        created = [role for role in self._found.roles if role.name not in existing and self._create(role)]
+        for membership in self._found.memberships:
+            self._run(membership.member, self._grant(membership))
+        new = {role.name for role in created}
+        for setting in self._found.settings:
+            if not setting.database and setting.role in new:
+                self._run(setting.role, alter_setting(setting))
+        self._tell(created)
+
+    def _tell(self, created: Iterable[Role]) -> None:
+        names = [role.name for role in created]
+        self._reporter.report(Note(f"Created {len(names)} of {len(self._found.roles)} roles on the target."))
+        without = [role.name for role in created if role.login and role.name not in (self._found.passwords or {})]
+        if without:
+            saw = (
+                "The source does not let its user read password hashes."
+                if self._policy is RolePolicy.COPY and self._found.passwords is None
+                else "Passwords were not copied, as chosen, or the roles have none."
+            )
+            self._find(
+                "PM2006",
+                Level.WARNING,
+                f"{len(without)} roles without a password: {', '.join(without[:20])}",
+                saw,
+                why="Applications that log in as these roles are refused until a password is set on the target.",
+                fix="Set a password for each of them on the target.",
+                fix_sql="\n".join(
+                    sql.SQL("ALTER ROLE {} PASSWORD '…';").format(sql.Identifier(name)).as_string(None)
+                    for name in without
+                ),
+            )
+
+    def _create(self, role: Role) -> bool:
+        stripped = [] if self._is_superuser else [word for word in SUPERUSER_ONLY if getattr(role, word)]
+        if stripped:
+            self._find(
+                "PM2007",
+                Level.WARNING,
+                f"role {role.name}",
+                f"Created without {', '.join(word.upper() for word in stripped)}: only a superuser may give that.",
+                why="The role can do less on the target than on the source.",
+                fix="Give it what the target's provider offers instead, such as membership in its administrator role.",
+            )
+        if not self._run(role.name, self._create_statement(role, without=stripped), secret=True):
+            return False
+        if not self._is_superuser:
+            # From 16 on the creator gets ADMIN but may not act as the role: ALTER … OWNER TO needs that.
+            self._run(role.name, sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role.name)))
+        if role.comment is not None:
+            comment = sql.SQL("COMMENT ON ROLE {} IS {}").format(sql.Identifier(role.name), sql.Literal(role.comment))
+            self._run(role.name, comment)
+        return True
+
+    def _create_statement(self, role: Role, *, without: list[str]) -> sql.Composed:
+        words = [
+            sql.SQL(word if value and word.lower() not in without else f"NO{word}")
+            for word, value in (
+                ("INHERIT", role.inherit),
+                ("CREATEROLE", role.createrole),
+                ("CREATEDB", role.createdb),
+                ("LOGIN", role.login),
+                *((word.upper(), getattr(role, word)) for word in SUPERUSER_ONLY if self._is_superuser),
+            )
+        ]
+        options: list[sql.Composable] = [*words]
+        if role.connection_limit != -1:
+            options.append(sql.SQL("CONNECTION LIMIT {}").format(sql.Literal(role.connection_limit)))
+        if role.valid_until is not None:
+            options.append(sql.SQL("VALID UNTIL {}").format(sql.Literal(role.valid_until)))
+        password = (self._found.passwords or {}).get(role.name)
+        if password is not None:
+            options.append(sql.SQL("PASSWORD {}").format(sql.Literal(password)))
+        return sql.SQL("CREATE ROLE {} WITH {}").format(sql.Identifier(role.name), sql.SQL(" ").join(options))
+
+    def _grant(self, found: Membership) -> sql.Composed:
+        options = [sql.SQL("ADMIN OPTION")] if found.admin else []
+        if self._connection.info.server_version >= 160000 and found.inherit is not None:
+            options = [
+                sql.SQL("ADMIN TRUE" if found.admin else "ADMIN FALSE"),
+                sql.SQL("INHERIT TRUE" if found.inherit else "INHERIT FALSE"),
+                sql.SQL("SET TRUE" if found.may_set else "SET FALSE"),
+            ]
+        grant = sql.SQL("GRANT {} TO {}").format(sql.Identifier(found.role), sql.Identifier(found.member))
+        return grant + sql.SQL(" WITH ") + sql.SQL(", ").join(options) if options else grant
+
+    def _run(self, name: str, statement: sql.Composed, *, secret: bool = False) -> bool:
+        """Run one statement; a refusal becomes a finding, which never shows a statement with a password in it."""
+        try:
+            self._connection.execute(statement)
+            return True
+        except Error as error:
+            if self._connection.closed:
+                raise
+            shown = "" if secret else statement.as_string(None) + ";"
+            self._find(
+                "PM2004",
+                Level.WARNING,
+                f"role {name}",
+                "The target refused to create or change the role.",
+                why="Objects and grants of this role cannot be restored as they are.",
+                fix="Create the role on the target by hand, or grant the migration's user the right to, then resume.",
+                fix_sql=shown,
+                server_message=str(error).strip().splitlines()[0],
+            )
+            return False
+
+    def _find(
+        self,
+        code: str,
+        level: Level,
+        subject: str,
+        saw: str,
+        *,
+        why: str,
+        fix: str,
+        fix_sql: str = "",
+        server_message: str = "",
+    ) -> None:
+        finding = Finding(
+            code, level, subject, saw, why=why, fix=fix, fix_sql=fix_sql, server_message=server_message, phase="roles"
+        )
+        self._reporter.report(FindingRaised(finding))
+
+
+def alter_setting(setting: RoleSetting, *, database: str = "") -> sql.Composed:
+    """Return ALTER ROLE or ALTER DATABASE … SET for one setting, in ``database`` if given."""
+    name, _, value = setting.setting.partition("=")
+    if setting.role and database:
+        head = sql.SQL("ALTER ROLE {} IN DATABASE {}").format(sql.Identifier(setting.role), sql.Identifier(database))
+    elif setting.role:
+        head = sql.SQL("ALTER ROLE {}").format(sql.Identifier(setting.role))
+    else:
+        head = sql.SQL("ALTER DATABASE {}").format(sql.Identifier(database))
+    return sql.SQL("{} SET {} = {}").format(head, _parameter(name), _value(name, value))
+
+
+def _parameter(name: str) -> sql.Composed:
+    return sql.SQL(".").join(sql.Identifier(part) for part in name.split("."))
+
+
+# Parameters that hold a list of names; quoting the list as one word would change it (pg_dump does the same).
+LISTS = {
+    "local_preload_libraries",
+    "search_path",
+    "session_preload_libraries",
+    "shared_preload_libraries",
+    "temp_tablespaces",
+    "unix_socket_directories",
+}
+
+
+def _value(name: str, value: str) -> sql.Composable:
+    if name.lower() in LISTS:
+        return sql.SQL(", ").join(sql.Literal(part.strip().strip('"').replace('""', '"')) for part in value.split(","))
+    return sql.Literal(value)

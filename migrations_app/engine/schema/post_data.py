@@ -1,0 +1,135 @@
+"""Everything that comes after the rows: foreign keys, triggers, policies … and, last, owners and grants."""
+
+from __future__ import annotations
+
+import queue
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+
+from migrations_app.engine.crew import Crew
+from migrations_app.engine.findings import Level
+from migrations_app.engine.job import DatabaseJob
+from migrations_app.engine.postgres import Connection, Error, errors
+from migrations_app.engine.schema.restore import owner_statement, restore, restore_one, restoring
+from migrations_app.engine.schema.toc import TocEntry
+
+FOREIGN_KEY = "FK CONSTRAINT"
+# Grants follow owners, and an event trigger must not see our own statements.
+LAST_TYPES = ("ACL", "DEFAULT ACL", "EVENT TRIGGER")
+
+
+def structural(entries: Sequence[TocEntry]) -> list[TocEntry]:
+    """Return the entries without grants and event triggers."""
+    return [entry for entry in entries if entry.type not in LAST_TYPES]
+
+
+def restore_post_data(job: DatabaseJob, entries: Sequence[TocEntry]) -> None:
+    """Restore what depends on complete tables; foreign keys several at a time."""
+    rest = structural(entries)
+    with restoring(job, purpose="post-data") as connection:
+        restore(job, connection, [e for e in rest if e.type != FOREIGN_KEY], phase="constraints")
+        done = job.markers.read(connection, "toc")
+    _restore_foreign_keys(job, [e for e in rest if e.type == FOREIGN_KEY and e.key not in done])
+
+
+def _restore_foreign_keys(job: DatabaseJob, entries: Sequence[TocEntry]) -> None:
+    todo: queue.SimpleQueue[TocEntry] = queue.SimpleQueue()
+    for entry in entries:
+        todo.put(entry)
+
+    def work(purpose: str) -> None:
+        with restoring(part, purpose=purpose) as connection:
+            while not todo.empty():
+                try:
+                    entry = todo.get_nowait()
+                except queue.Empty:
+                    return
+                _restore_foreign_key(part, connection, entry)
+
+    with job.control.child() as control, Crew(control) as crew:
+        part = job.under(control)
+        for number in range(min(job.jobs, len(entries))):
+            crew.start(f"constraint-{number}", partial(work, f"constraint{number}"))
+
+
+def _restore_foreign_key(job: DatabaseJob, connection: Connection, entry: TocEntry) -> None:
+    """Existing rows that break a foreign key must not cost the constraint: it is added without checking them."""
+    try:
+        with connection.transaction():
+            job.markers.hold_on(connection)
+            connection.execute(entry.sql)
+            job.markers.add(connection, kind="toc", keys=[entry.key])
+        return
+    except errors.ForeignKeyViolation as error:
+        refused = error
+    except Error:
+        if connection.closed or job.control.stopping:
+            raise
+        restore_one(job, connection, entry, phase="constraints")
+        return
+    statement = re.sub(rb";\s*$", b" NOT VALID;", entry.sql)
+    try:
+        with connection.transaction():
+            job.markers.hold_on(connection)
+            connection.execute(statement)
+            job.markers.add(connection, kind="toc", keys=[entry.key])
+    except Error as error:
+        if connection.closed or job.control.stopping:
+            raise
+        job.object_failed(entry.label, statement=entry.text, server_message=str(error).strip(), phase="constraints")
+        return
+    job.find(
+        "PM2002",
+        Level.FAILED,
+        entry.label,
+        "Rows of the source break this foreign key. It was added NOT VALID: new rows are checked, old ones are not.",
+        why="The source holds rows that its own constraint should have refused; the target has the same rows.",
+        fix="Mend or delete the rows that the server names, then validate the constraint.",
+        statement=entry.text,
+        server_message=str(refused).strip(),
+        phase="constraints",
+    )
+
+
+def restore_owners_and_grants(job: DatabaseJob, entries: Sequence[TocEntry]) -> None:
+    """Give every object to its owner, then restore grants, default privileges and event triggers."""
+    with restoring(job, purpose="owners") as connection:
+        known = {row[0] for row in connection.execute("SELECT rolname::text FROM pg_catalog.pg_roles")}
+        for owner, missing in _by_missing_owner(entries, known).items():
+            _report_missing_owner(job, owner, missing)
+        restore(
+            job,
+            connection,
+            [entry for entry in entries if entry.owner in known and entry.type != "EVENT TRIGGER"],
+            phase="constraints",
+            statement=owner_statement,
+            kind="owner",
+        )
+        for kind in LAST_TYPES:
+            restore(job, connection, [entry for entry in entries if entry.type == kind], phase="constraints")
+        event_triggers = [entry for entry in entries if entry.type == "EVENT TRIGGER" and entry.owner in known]
+        restore(job, connection, event_triggers, phase="constraints", statement=owner_statement, kind="owner")
+
+
+def _by_missing_owner(entries: Sequence[TocEntry], known: set[str]) -> dict[str, list[TocEntry]]:
+    missing: dict[str, list[TocEntry]] = defaultdict(list)
+    for entry in entries:
+        if entry.owner_sql and entry.owner not in known:
+            missing[entry.owner].append(entry)
+    return missing
+
+
+def _report_missing_owner(job: DatabaseJob, owner: str, entries: Sequence[TocEntry]) -> None:
+    user = job.target.endpoint.user
+    job.find(
+        "PM2003",
+        Level.WARNING,
+        f"role {owner}",
+        f"The role does not exist on the target; {len(entries)} of its objects belong to {user} there.",
+        why="Applications that log in as this role, or rely on its ownership, will miss rights.",
+        fix="Create the role on the target, then run the script.",
+        fix_sql="\n".join(entry.owner_sql.decode(errors="replace") for entry in entries),
+        phase="constraints",
+    )

@@ -1,0 +1,121 @@
+"""What an earlier run copied is kept only where it is proved to be the same in the snapshot of this run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from migrations_app.engine.errors import TargetNotOurs
+from migrations_app.engine.findings import Level
+from migrations_app.engine.job import DatabaseJob
+from migrations_app.engine.plan import PartPlan, TablePlan
+from migrations_app.engine.postgres import Connection, qualified, sql
+from migrations_app.engine.snapshot import Snapshot
+from migrations_app.engine.spec import VerificationLevel
+from migrations_app.engine.table_copy.copier import DigestPlan, plan_digests
+from migrations_app.engine.table_copy.lane import part_key
+from migrations_app.engine.verification import hash_table
+
+EXTENT = "extent"
+
+
+def adopt(
+    job: DatabaseJob, snapshot: Snapshot, *, planned: Sequence[TablePlan]
+) -> tuple[list[TablePlan], dict[str, str]]:
+    """Enqueue what is new, keep what is proved, reset the rest.
+
+    Returns the tables to copy (in the parts in which they were begun) and the parts that are on the target,
+    by key, with their row counts.
+    """
+    with job.target.connected(job.database.target_name, purpose="adopt") as target:
+        done = job.markers.read(target, "part")
+        earlier = job.markers.read(target, "snapshot").get(EXTENT)
+        begun = list(job.queue.tables())
+        _require_same_tables(begun, planned)
+        tables = begun or list(planned)
+        job.queue.enqueue(planned)
+        if begun:
+            if done and earlier != snapshot.extent:
+                _prove_or_reset(job, snapshot, target, tables=tables, done=done)
+            _match_queue(job, tables, done=done)
+        _remember_extent(job, target, snapshot)
+    return tables, done
+
+
+def _require_same_tables(begun: Sequence[TablePlan], planned: Sequence[TablePlan]) -> None:
+    before = {(table.schema, table.name, table.columns) for table in begun}
+    now = {(table.schema, table.name, table.columns) for table in planned}
+    if begun and before != now:
+        names = ", ".join(sorted({f"{schema}.{name}" for schema, name, _ in before ^ now})[:5])
+        raise TargetNotOurs(
+            f"Tables of the source changed since the copy began: {names}.",
+            hint="Nobody may change the schema while a database moves. Start a new migration of this database.",
+        )
+
+
+def _prove_or_reset(
+    job: DatabaseJob, snapshot: Snapshot, target: Connection, *, tables: Sequence[TablePlan], done: dict[str, str]
+) -> None:
+    plan = plan_digests(job, snapshot, level=VerificationLevel.FULL)
+    kept = reset = 0
+    with snapshot.reader("adopt") as source:
+        for table in tables:
+            job.control.check()
+            parts = [part for part in table.parts if part_key(table, part) in done]
+            if not parts:
+                continue
+            if _is_proved(source, target, table, parts=parts, plan=plan):
+                kept += 1
+                continue
+            reset += 1
+            _reset(job, target, table)
+            for part in parts:
+                del done[part_key(table, part)]
+    job.note(
+        f"The first snapshot of the source was lost. {kept} tables copied before are identical in the new one and stay; "
+        f"{reset} changed in between and are copied again.",
+        level=Level.WARNING if reset else Level.INFO,
+    )
+
+
+def _is_proved(
+    source: Connection, target: Connection, table: TablePlan, *, parts: Sequence[PartPlan], plan: DigestPlan
+) -> bool:
+    """The target holds the rows of these parts and no other: the digests must be equal and leave out no column."""
+    name = (table.schema, table.name)
+    columns = plan.columns.get(name, ())
+    expected = plan.empty(table)
+    for part in parts:
+        expected += hash_table(
+            source,
+            schema=table.schema,
+            table=table.name,
+            columns=columns,
+            method=plan.method,
+            part=part,
+            condition=table.condition,
+        )
+    found = hash_table(
+        target, schema=table.schema, table=table.name, columns=columns, method=plan.method, condition=table.condition
+    )
+    return found == expected and not found.unprovable_columns
+
+
+def _reset(job: DatabaseJob, target: Connection, table: TablePlan) -> None:
+    with target.transaction():
+        job.markers.hold_on(target)
+        target.execute(sql.SQL("TRUNCATE ONLY {}").format(qualified(table.schema, table.name)))
+        job.markers.forget(target, kind="part", keys=[part_key(table, part) for part in table.parts])
+
+
+def _match_queue(job: DatabaseJob, tables: Sequence[TablePlan], *, done: Mapping[str, str]) -> None:
+    """The target's notes are the truth: a table that the queue believes complete and that is not must be queued again."""
+    for table in tables:
+        if any(part_key(table, part) not in done for part in table.parts):
+            job.queue.restart(table)
+
+
+def _remember_extent(job: DatabaseJob, target: Connection, snapshot: Snapshot) -> None:
+    with target.transaction():
+        job.markers.hold_on(target)
+        job.markers.forget(target, kind="snapshot", keys=[EXTENT])
+        job.markers.add(target, kind="snapshot", keys=[EXTENT], detail=snapshot.extent)

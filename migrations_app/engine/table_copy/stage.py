@@ -1,0 +1,181 @@
+"""The copy of one database in one snapshot, with the index builds that follow it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from migrations_app.engine.crew import Crew
+from migrations_app.engine.events import Step, StepFinished, StepStarted
+from migrations_app.engine.findings import Level
+from migrations_app.engine.job import DatabaseJob
+from migrations_app.engine.large_objects import copy_large_objects
+from migrations_app.engine.plan import TablePlan
+from migrations_app.engine.postgres import Connection
+from migrations_app.engine.schema.dump import SchemaDump, dump_schema
+from migrations_app.engine.schema.index_builder import (
+    IndexBuilder,
+    TableName,
+    indexes_of_tables,
+    read_index_owners,
+)
+from migrations_app.engine.schema.post_data import structural
+from migrations_app.engine.schema.restore import restore, restoring
+from migrations_app.engine.schema.toc import TocEntry
+from migrations_app.engine.snapshot import Snapshot, hold_snapshot
+from migrations_app.engine.table_copy.adoption import adopt
+from migrations_app.engine.table_copy.copier import Digests, SourceDigester, TableCopier, plan_digests
+from migrations_app.engine.table_copy.empty_tables import complete_empty_tables
+from migrations_app.engine.table_copy.monitor import ProgressMonitor
+from migrations_app.engine.table_copy.planner import plan_tables
+from migrations_app.engine.verification import TableDigest
+
+COPIED = "copied"
+
+
+class CopyStage:
+    """Copies schema and rows of one database; what it leaves behind is what the later steps need."""
+
+    def __init__(self, job: DatabaseJob) -> None:
+        self.job = job
+        self.dump: SchemaDump
+        self.tables: Sequence[TablePlan] = ()
+        self.indexes: dict[TableName, list[TocEntry]] = {}
+        self.digests: Digests = {}
+        self._done: dict[str, str] = {}
+
+    @property
+    def remaining_entries(self) -> list[TocEntry]:
+        """Entries of the dump that belong to no index of a copied table."""
+        built = {entry.id for entries in self.indexes.values() for entry in entries}
+        return [entry for entry in self.dump.post_data if entry.id not in built]
+
+    def run(self) -> None:
+        """Do the stage. The snapshot ends with the last row read; index builds go on after it."""
+        with self.job.target.connected(self.job.database.target_name, purpose="look", read_only=True) as target:
+            copied = self.job.markers.read(target, "step").get(COPIED)
+        with self.job.control.child() as control, Crew(control) as crew:
+            job = self.job.under(control)
+            with hold_snapshot(job.source, job.database.source_name) as snapshot:
+                self._restore_schema(job, snapshot)
+                self._plan(job, snapshot, copied=copied)
+                builder = IndexBuilder(job, self.indexes)
+                copier = TableCopier(job, snapshot, done=self._done, on_table=builder.table_is_ready)
+                for table in self.tables:
+                    if copied is not None or job.queue.table_is_complete(table):
+                        copier.tell(table)
+                monitor = ProgressMonitor(job, copies=copier.running, indexes=builder.running)
+                crew.start("monitor", monitor.watch)
+                builders = self._start_builders(job, crew, builder)
+                try:
+                    if copied is None:
+                        crew.wait(self._start_readers(job, snapshot, crew, copier))
+                except BaseException:
+                    monitor.finish()
+                    raise
+            if copied is None:
+                self._remember_copied(job)
+            job.reporter.report(StepFinished(Step.COPY, job.database.id))
+            builder.no_more_tables()
+            crew.wait(builders)
+            monitor.finish()
+        self.job.reporter.report(StepFinished(Step.INDEXES, self.job.database.id))
+
+    def _plan(self, job: DatabaseJob, snapshot: Snapshot, *, copied: str | None) -> None:
+        """Decide what to copy; if an earlier run copied everything, its tables and digests are taken as they are."""
+        job.reporter.report(StepStarted(Step.COPY, job.database.id))
+        with snapshot.reader("plan") as source:
+            owners = read_index_owners(source)
+            if copied is None:
+                options = job.spec.options
+                planned = plan_tables(source, selection=job.database.selection, split_bytes=options.split_bytes)
+        if copied is None:
+            self.tables, self._done = adopt(job, snapshot, planned=planned)
+        else:
+            self.tables, self.digests = list(job.queue.tables()), recall_digests(copied)
+        self.indexes = indexes_of_tables(self.dump.post_data, owners=owners, tables=self.tables)
+
+    def _start_builders(self, job: DatabaseJob, crew: Crew, builder: IndexBuilder) -> list[threading.Thread]:
+        job.reporter.report(StepStarted(Step.INDEXES, job.database.id))
+        builder.announce()
+        return builder.start(crew)
+
+    def _restore_schema(self, job: DatabaseJob, snapshot: Snapshot) -> None:
+        job.reporter.report(StepStarted(Step.SCHEMA, job.database.id))
+        self.dump = dump_selected_schema(job, snapshot, file=job.work_dir / "schema.dump")
+        with restoring(job, purpose="pre-data") as target:
+            restore(job, target, structural(self.dump.pre_data), phase="schema")
+        job.reporter.report(StepFinished(Step.SCHEMA, job.database.id))
+
+    def _start_readers(
+        self, job: DatabaseJob, snapshot: Snapshot, crew: Crew, copier: TableCopier
+    ) -> list[threading.Thread]:
+        """Start everything that reads in the snapshot."""
+        for table in complete_empty_tables(job, self.tables, done=self._done):
+            copier.tell(table)
+        plan = plan_digests(job, snapshot, level=job.spec.options.verification)
+        digester = SourceDigester(job, snapshot, plan=plan, tables=self.tables)
+        self.digests = digester.digests
+        large_objects = crew.start("large-objects", lambda: copy_large_objects(job, snapshot))
+        return [*copier.start(crew), *digester.start(crew), large_objects]
+
+    def _remember_copied(self, job: DatabaseJob) -> None:
+        detail = json.dumps([[*name, asdict(digest)] for name, digest in self.digests.items()])
+        with job.target.connected(job.database.target_name, purpose="copied") as target, target.transaction():
+            job.markers.hold_on(target)
+            job.markers.forget(target, kind="step", keys=[COPIED])
+            job.markers.add(target, kind="step", keys=[COPIED], detail=detail)
+
+
+def dump_selected_schema(job: DatabaseJob, snapshot: Snapshot, *, file: Path) -> SchemaDump:
+    """Dump the chosen part of the schema; choosing is leaving out the rest, so that nothing else is lost."""
+    exclude_schemas: list[str] = []
+    exclude_tables: list[tuple[str, str]] = []
+    if not job.database.selection.is_everything:
+        with snapshot.reader("selection") as source:
+            exclude_schemas, exclude_tables = left_out(job, source)
+    return dump_schema(
+        snapshot,
+        file=file,
+        encoding=job.encoding,
+        quote_all=job.source_version // 10000 != job.target_version // 10000,
+        exclude_schemas=exclude_schemas,
+        exclude_tables=exclude_tables,
+    )
+
+
+def left_out(job: DatabaseJob, source: Connection) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the schemas of which nothing is chosen, and the relations left out of the others."""
+    selection = job.database.selection
+    rows = source.execute(
+        "SELECT n.nspname, c.relname, c.relkind IN ('r', 'p', 'f') FROM pg_catalog.pg_namespace n"
+        " LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'f', 'v', 'm')"
+        " WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+    ).fetchall()
+    schemas = {row[0] for row in rows}
+    wanted = {row[0] for row in rows if row[1] is not None and selection.takes(row[0], row[1])}
+    wanted |= schemas & set(selection.include_schemas)
+    if not selection.include_schemas and not selection.include_tables:
+        wanted |= schemas - set(selection.exclude_schemas)
+    tables = [(row[0], row[1]) for row in rows if row[0] in wanted and row[1] and not selection.takes(row[0], row[1])]
+    job.find(
+        "PM2009",
+        Level.INFO,
+        f"database {job.database.source_name}",
+        f"{len(schemas - wanted)} schemas and {len(tables)} tables and views were left out, as chosen.",
+        why="Objects that depend on them cannot be restored and are listed as findings.",
+        phase="schema",
+    )
+    return sorted(schemas - wanted), tables
+
+
+def recall_digests(detail: str) -> Digests:
+    """Read the digests back from the target's note."""
+    found: Digests = {}
+    for schema, table, values in json.loads(detail):
+        values["unprovable_columns"] = tuple(values["unprovable_columns"])
+        found[schema, table] = TableDigest(**values)
+    return found

@@ -1,0 +1,86 @@
+"""What belongs to a database as a whole: owner, grants, comment, connection limit, settings."""
+
+from __future__ import annotations
+
+from migrations_app.engine.findings import Level
+from migrations_app.engine.job import DatabaseJob
+from migrations_app.engine.postgres import Connection, Error, sql
+from migrations_app.engine.postgres.queries.reading import fetch
+from migrations_app.engine.roles.copy_roles import alter_setting
+from migrations_app.engine.roles.source_roles import RoleSetting
+from migrations_app.engine.spec import RolePolicy
+from migrations_app.engine.target.database import read_properties
+
+
+def restore_database_settings(job: DatabaseJob) -> None:
+    """Make the target database's own properties those of the source's; what is refused becomes a finding."""
+    with job.source.connected(purpose="settings") as source:
+        statements = _statements(job, source)
+    with job.target.connected(purpose="settings") as target:
+        known = {row[0] for row in target.execute("SELECT rolname::text FROM pg_catalog.pg_roles")}
+        for role, statement in statements:
+            if role and role not in known and job.spec.options.roles is RolePolicy.SKIP:
+                continue  # told once for all objects of the role, as PM2003
+            _run(job, target, statement)
+
+
+def _statements(job: DatabaseJob, source: Connection) -> list[tuple[str, sql.Composed]]:
+    """Return (role that must exist, statement) in the order in which they run."""
+    properties = read_properties(source, job.database.source_name)
+    if properties is None:
+        return []
+    name = sql.Identifier(job.database.target_name)
+    statements: list[tuple[str, sql.Composed]] = [
+        (properties.owner, sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(properties.owner)))
+    ]
+    if properties.datconnlimit >= 0:
+        limit = sql.Literal(properties.datconnlimit)
+        statements.append(("", sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(name, limit)))
+    if properties.comment is not None:
+        comment = sql.Literal(properties.comment)
+        statements.append(("", sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, comment)))
+    statements += _grants(job, source, name)
+    for setting in fetch(source, "role_settings", RoleSetting):
+        if setting.database == job.database.source_name:
+            statements.append((setting.role, alter_setting(setting, database=job.database.target_name)))
+    return statements
+
+
+def _grants(job: DatabaseJob, source: Connection, name: sql.Identifier) -> list[tuple[str, sql.Composed]]:
+    rows = source.execute(
+        "SELECT CASE WHEN x.grantee = 0 THEN '' ELSE pg_get_userbyid(x.grantee)::text END, x.privilege_type::text,"
+        " x.is_grantable FROM pg_database d CROSS JOIN LATERAL aclexplode(d.datacl) x WHERE d.datname = %s"
+        " ORDER BY 1, 2",
+        (job.database.source_name,),
+    ).fetchall()
+    if not rows:
+        return []
+    statements: list[tuple[str, sql.Composed]] = [("", sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))]
+    for grantee, privilege, grantable in rows:
+        grant = sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
+            sql.SQL(privilege),
+            name,
+            sql.Identifier(grantee) if grantee else sql.SQL("PUBLIC"),
+            sql.SQL(" WITH GRANT OPTION") if grantable else sql.SQL(""),
+        )
+        statements.append((grantee, grant))
+    return statements
+
+
+def _run(job: DatabaseJob, target: Connection, statement: sql.Composed) -> None:
+    try:
+        target.execute(statement)
+    except Error as error:
+        if target.closed or job.control.stopping:
+            raise
+        job.find(
+            "PM2008",
+            Level.WARNING,
+            f"database {job.database.target_name}",
+            "A property of the database could not be restored.",
+            why="Owner, grants or settings of the database differ from the source's.",
+            fix="Run the statement on the target as a user who may.",
+            fix_sql=statement.as_string(None) + ";",
+            server_message=str(error).strip(),
+            phase="constraints",
+        )
