@@ -10,7 +10,9 @@ from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce, Now
 
+from migrations_app.engine.errors import LeaseLost
 from migrations_app.models import TERMINAL_STATES, EventKind, Migration, MigrationEvent, State, Substate
+from migrations_app.services.lease import demand_fence
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -63,12 +65,15 @@ def transition(
     Raises ``StaleTransition`` when the state is not in ``expect`` or the fence is old.
     """
     sources = [state for state in expect if to in TRANSITIONS[State(state)]]
-    rows = Migration.objects.filter(pk=migration_id, state__in=sources)
-    if fence is not None:
-        rows = rows.filter(run__fence=fence)
     with transaction.atomic():
-        before = rows.select_for_update(of=("self",)).values_list("state", flat=True).first()
-        changed = before and Migration.objects.filter(pk=migration_id, state=before).update(
+        if fence is not None:
+            _demand_fence(migration_id, fence=fence)
+        rows = Migration.objects.select_for_update().filter(pk=migration_id, state__in=sources)
+        before = rows.values_list("state", flat=True).first()
+        if before is None:
+            wanted = ", ".join(sources) or "a state that leads to it"
+            raise StaleTransition(f"migration {migration_id} cannot become {to}: it is not {wanted}")
+        Migration.objects.filter(pk=migration_id).update(
             state=to,
             substate=Substate.COMPLETED if to in TERMINAL_STATES else substate,
             revision=F("revision") + 1,
@@ -78,8 +83,6 @@ def transition(
             started_at=Coalesce(F("started_at"), Now()) if to == State.IN_PROGRESS else F("started_at"),
             ended_at=Now() if to in TERMINAL_STATES else Value(None),
         )
-        if not changed:
-            raise StaleTransition(f"migration {migration_id} is not in {', '.join(sources) or 'a state that leads'} to {to}")
         MigrationEvent.objects.create(
             migration_id=migration_id,
             kind=EventKind.ERROR if to in (State.FAILED, State.VALIDATION_FAILED) else EventKind.STATE,
@@ -90,3 +93,11 @@ def transition(
             actor=actor,
             address=address,
         )
+
+
+def _demand_fence(migration_id: UUID, *, fence: int) -> None:
+    """Lock the run before the migration, in the order of a claim, so that the two cannot cross."""
+    try:
+        demand_fence(migration_id, fence=fence)
+    except LeaseLost as error:
+        raise StaleTransition(f"run {fence} of migration {migration_id} is over") from error

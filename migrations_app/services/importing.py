@@ -168,7 +168,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _object(value: object, *, where: str, known: tuple[str, ...]) -> dict[str, Any]:
     """Return the object with its keys spelt as in ``known``. Raises ``InvalidMigrationFile`` for any other key."""
     if not isinstance(value, Mapping):
-        raise InvalidMigrationFile(f"{where[:1].upper()}{where[1:]} must be an object: {{ … }}.")
+        raise InvalidMigrationFile(f"Not an object, {{ … }}: {where}.")
     spelling = {key.lower(): key for key in known}
     unknown = [key for key in value if key.lower() not in spelling]
     if unknown:

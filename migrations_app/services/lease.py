@@ -30,7 +30,7 @@ DEMAND_FENCE = "SELECT 1 FROM migrations_app_run WHERE migration_id = %s AND fen
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to drive one migration, as long as ``fence`` is the newest. ``attempt`` counts claims without progress."""
+    """The right to drive one migration while ``fence`` is the newest. ``attempt`` counts claims without progress."""
 
     migration_id: UUID
     fence: int
@@ -67,6 +67,11 @@ def fenced(migration_id: UUID, *, fence: int) -> Iterator[None]:
     with transaction.atomic():
         demand_fence(migration_id, fence=fence)
         yield
+
+
+def note_progress(migration_id: UUID) -> None:
+    """The run got further, so its earlier abrupt ends do not count any more."""
+    Run.objects.filter(migration_id=migration_id, attempts__gt=1).update(attempts=1)
 
 
 def demand_fence(migration_id: UUID, *, fence: int) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 
-from migrations_app.models import SavedConnection
+from migrations_app.models import MigrationEndpoint, SavedConnection
+from migrations_app.services.credentials import open_password
 from migrations_app.services.drafts import EndpointValues, write_connection
 
 if TYPE_CHECKING:
@@ -21,13 +23,17 @@ def connection_save(
     name: str,
     provider: str,
     values: EndpointValues,
+    copy_password_of: MigrationEndpoint | None = None,
     actor: User | None = None,
     address: str | None = None,
 ) -> SavedConnection:
     """Create or change a saved connection. Migrations keep their own copies, so none of them changes.
 
+    ``copy_password_of`` is a row whose stored password is taken where ``values`` has none.
     Raises ``IntegrityError`` when another one has the name.
     """
+    if copy_password_of is not None and values.password is None:
+        values = replace(values, password=open_password(copy_password_of) or None)
     action = CHANGE if saved else ADDITION
     row = saved or SavedConnection(created_by=actor)
     with transaction.atomic():

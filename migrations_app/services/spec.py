@@ -21,20 +21,14 @@ from migrations_app.models import Migration, MigrationDatabase, State
 from migrations_app.services.endpoints import endpoint_from_row
 
 
-def spec_for(migration: Migration, *, unfinished_only: bool = False) -> MigrationSpec:
-    """Return everything the engine needs. Raises ``CredentialsUnreadable``.
-
-    ``unfinished_only`` leaves out the databases that arrived already: a run that goes on must not touch them.
-    """
-    databases: Iterable[MigrationDatabase] = migration.databases.all()
-    if unfinished_only:
-        databases = [database for database in databases if database.state != State.SUCCEEDED]
+def spec_for(migration: Migration) -> MigrationSpec:
+    """Return everything the engine needs; databases that arrived already say so. Raises ``CredentialsUnreadable``."""
     return MigrationSpec(
         id=str(migration.pk),
         name=migration.name,
         source=endpoint_from_row(migration.source, Side.SOURCE),
         target=endpoint_from_row(migration.target, Side.TARGET),
-        databases=tuple(_database_spec(database) for database in databases),
+        databases=tuple(_database_spec(database) for database in migration.databases.all()),
         source_type=migration.source_type,
         option=MigrationOption(migration.option),
         mode=MigrationMode(migration.mode),
@@ -63,6 +57,7 @@ def _database_spec(row: MigrationDatabase) -> DatabaseSpec:
         target_name=row.target_name,
         overwrite=row.overwrite,
         selection=selection_from_json(row.selection),
+        finished=row.verified if row.state == State.SUCCEEDED else "",
     )
 
 

@@ -1,0 +1,25 @@
+"""How the engine's events become rows: one ledger for each kind of row, written together by ``services.progress``."""
+
+from __future__ import annotations
+
+from migrations_app.services.recording.databases import DatabaseLedger
+from migrations_app.services.recording.findings import FindingLedger
+from migrations_app.services.recording.indexes import IndexLedger
+from migrations_app.services.recording.ledger import Ledger
+from migrations_app.services.recording.log import LogLedger
+from migrations_app.services.recording.parts import PartLedger
+from migrations_app.services.recording.samples import SampleLedger
+from migrations_app.services.recording.steps import StepLedger
+from migrations_app.services.recording.verification import VerificationLedger
+
+__all__ = [
+    "DatabaseLedger",
+    "FindingLedger",
+    "IndexLedger",
+    "Ledger",
+    "LogLedger",
+    "PartLedger",
+    "SampleLedger",
+    "StepLedger",
+    "VerificationLedger",
+]
