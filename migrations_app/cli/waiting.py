@@ -1,0 +1,130 @@
+"""Watch a migration until it ends: a progress bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from migrations_app.cli.exits import ExitCode
+from migrations_app.cli.output import Output
+from migrations_app.cli.wording import duration_words, size_words
+from migrations_app.models import Migration, State
+from migrations_app.selectors.migration_page import MigrationPage, migration_page
+from migrations_app.services.liveness import workers_seen_seconds_ago
+
+POLL_SECONDS = 0.5
+LINE_SECONDS = 10.0
+SILENT_WORKERS_SECONDS = 30.0
+
+Show = Callable[[MigrationPage], None]
+
+
+def wait_for_end(migration: Migration, *, output: Output) -> ExitCode | None:
+    """Show the progress until the migration has ended; None then.
+
+    Ctrl-C ends the waiting only: the code is returned, and how to cancel is said.
+    """
+    try:
+        if output.errors.is_terminal:
+            _watch_with_bar(migration.pk, output=output)
+        else:
+            _watch(migration.pk, show=_PlainLines(output).show, output=output)
+    except KeyboardInterrupt:
+        output.aside(
+            f"{migration.name} goes on without you. To watch it again: python manage.py migration show "
+            f"{migration.name} --wait. To end it: python manage.py migration cancel {migration.name}."
+        )
+        return ExitCode.INTERRUPTED
+    migration.refresh_from_db()
+    return None
+
+
+def progress_words(page: MigrationPage) -> str:
+    """What the migration does now: ``Copying 412 of 616 tables · 38.2 GiB of 51.0 GiB · 118 MiB/s · 2 min left``."""
+    migration, totals = page.migration, page.totals
+    if migration.state != State.IN_PROGRESS or page.current is None:
+        return str(migration.get_state_display() if migration.is_terminal else _waiting_words(migration))
+    words = [page.current.doing]
+    if totals.tables_total:
+        words[0] += f" {totals.tables_done} of {totals.tables_total} tables"
+        words.append(f"{size_words(totals.bytes_done)} of {size_words(totals.bytes_total)}")
+    if totals.indexes_total:
+        words.append(f"{totals.indexes_done} of {totals.indexes_total} indexes")
+    if page.throughput.rate.bytes_per_second and totals.bytes_left:
+        words.append(f"{size_words(page.throughput.rate.bytes_per_second)}/s")
+    if page.seconds_left is not None:
+        words.append(f"about {duration_words(page.seconds_left)} left")
+    return " · ".join(words)
+
+
+def _waiting_words(migration: Migration) -> str:
+    if migration.state == State.QUEUED and migration.scheduled_at:
+        return f"Queued, to start at {migration.scheduled_at:%Y-%m-%d %H:%M %Z}"
+    return f"{migration.get_state_display()}: {migration.get_substate_display()}"
+
+
+def _watch(migration_id: UUID, *, show: Show, output: Output) -> None:
+    warn = _SilentWorkers(output)
+    while True:
+        page = migration_page(migration_id, with_line=False)
+        show(page)
+        if page.migration.is_terminal:
+            return
+        warn.look(page.migration)
+        time.sleep(POLL_SECONDS)
+
+
+def _watch_with_bar(migration_id: UUID, *, output: Output) -> None:
+    columns = (BarColumn(bar_width=30), TextColumn("{task.percentage:>3.0f} %"), TextColumn("{task.description}"))
+    with Progress(*columns, console=output.errors, transient=True) as progress:
+        bar = progress.add_task("", total=None)
+        _watch(migration_id, show=lambda page: _move_bar(progress, bar, page), output=output)
+
+
+def _move_bar(progress: Progress, bar: TaskID, page: MigrationPage) -> None:
+    progress.update(
+        bar,
+        description=progress_words(page),
+        completed=page.totals.percent,
+        total=100 if page.totals.tables_total else None,
+    )
+
+
+class _PlainLines:
+    """A line whenever the step changes, and every ten seconds."""
+
+    def __init__(self, output: Output) -> None:
+        self.output = output
+        self.last_step = ""
+        self.last_at = 0.0
+
+    def show(self, page: MigrationPage) -> None:
+        step = page.current.label if page.current else str(page.migration.state)
+        if step == self.last_step and time.monotonic() - self.last_at < LINE_SECONDS:
+            return
+        self.last_step, self.last_at = step, time.monotonic()
+        self.output.aside(f"{duration_words(page.elapsed_seconds or 0)}: {progress_words(page)}")
+
+
+class _SilentWorkers:
+    """Say once that nobody works, where a due migration stays queued."""
+
+    def __init__(self, output: Output) -> None:
+        self.output = output
+        self.said = False
+        self.queued_since = time.monotonic()
+
+    def look(self, migration: Migration) -> None:
+        if self.said or migration.state != State.QUEUED or migration.scheduled_at:
+            return
+        seen = workers_seen_seconds_ago()
+        if time.monotonic() - self.queued_since < SILENT_WORKERS_SECONDS:
+            return
+        seen = workers_seen_seconds_ago()
+        if seen is None or seen > SILENT_WORKERS_SECONDS:
+            self.said = True
+            when = "has ever answered" if seen is None else f"has answered for {duration_words(seen)}"
+            self.output.aside(f"No worker {when}, so nothing starts. Start the portal: ./run up")
