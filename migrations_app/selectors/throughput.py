@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
 from uuid import UUID
 
 from django.db.models import Case, F, FloatField, Max, When
@@ -13,8 +15,8 @@ from django.utils import timezone
 
 from migrations_app.models import ThroughputSample
 
-RATE_WINDOW = timedelta(seconds=60)
-RECENT = timedelta(minutes=5)
+RECENT = timedelta(minutes=20)
+RATE_SAMPLES = 13  # a minute at the recorder's usual pace of five seconds
 MIN_SAMPLES = 4
 MIN_SPAN_SECONDS = 8.0
 QUIET_AFTER_SECONDS = 30.0
@@ -32,7 +34,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Rate:
-    """Speed of the last minute; None where the samples are too few to say.
+    """Speed of the last minute or so; None where the samples are too few to say.
 
     ``quiet_seconds``: nothing has arrived for that long, where that is worth a word.
     """
@@ -65,12 +67,15 @@ class Throughput:
 
 
 def rate_from(samples: Sequence[Sample], *, now: datetime) -> Rate:
-    """Compute the rate from samples in the order of time."""
-    if not samples:
+    """Compute the rate from the newest of ``samples``, which are in the order of time.
+
+    A sample is recorded only when something arrived, and less often the longer a copy takes.
+    """
+    recent = samples[-RATE_SAMPLES:]
+    if len(recent) < 2:
         return Rate()
-    quiet = _quiet_seconds(samples, now=now)
-    recent = [sample for sample in samples if sample.at >= samples[-1].at - RATE_WINDOW]
     span = (recent[-1].at - recent[0].at).total_seconds()
+    quiet = _quiet_seconds(recent, now=now)
     if len(recent) < MIN_SAMPLES or span < MIN_SPAN_SECONDS:
         return Rate(quiet_seconds=quiet)
     return Rate(
@@ -80,13 +85,11 @@ def rate_from(samples: Sequence[Sample], *, now: datetime) -> Rate:
     )
 
 
-def _quiet_seconds(samples: Sequence[Sample], *, now: datetime) -> float | None:
-    last_growth_at = samples[0].at
-    for before, after in zip(samples, samples[1:], strict=False):
-        if after.bytes_done > before.bytes_done or after.rows_done > before.rows_done:
-            last_growth_at = after.at
-    quiet = (now - last_growth_at).total_seconds()
-    return quiet if quiet >= QUIET_AFTER_SECONDS else None
+def _quiet_seconds(recent: Sequence[Sample], *, now: datetime) -> float | None:
+    """How long nothing arrived, if that is much longer than the usual pause between samples."""
+    usual = median((after.at - before.at).total_seconds() for before, after in pairwise(recent))
+    quiet = (now - recent[-1].at).total_seconds()
+    return quiet if quiet >= max(QUIET_AFTER_SECONDS, 3 * usual) else None
 
 
 def current_rates(migration_ids: Collection[UUID]) -> dict[UUID, Rate]:
@@ -104,7 +107,7 @@ def current_rates(migration_ids: Collection[UUID]) -> dict[UUID, Rate]:
 def throughput_of(migration_id: UUID, *, since: datetime | None, until: datetime | None) -> Throughput:
     """Read the speed of a copy that began at ``since`` (one query, few rows however long the copy takes).
 
-    Samples older than five minutes arrive binned from the database, the newer ones one by one for the rate.
+    Samples older than ``RECENT`` arrive binned from the database, the newer ones one by one for the rate.
     """
     if since is None:
         return Throughput()
@@ -112,9 +115,8 @@ def throughput_of(migration_id: UUID, *, since: datetime | None, until: datetime
     end = until or now
     width_seconds = max((end - since).total_seconds() / SPARKLINE_BINS, 1.0)
     samples = _samples(migration_id, since=since, fine_since=now - RECENT, width_seconds=width_seconds)
-    recent = [sample for sample in samples if sample.at >= now - RECENT]
     line = tuple(_slopes(_thinned(samples, since=since, width_seconds=width_seconds)))
-    return Throughput(rate=rate_from(recent, now=now) if until is None else Rate(), line=line)
+    return Throughput(rate=rate_from(samples, now=now) if until is None else Rate(), line=line)
 
 
 def _samples(migration_id: UUID, *, since: datetime, fine_since: datetime, width_seconds: float) -> list[Sample]:

@@ -1,0 +1,268 @@
+"""The DBA's page: one migration, live; and what a person may do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from migrations_app.engine.events import CheckResult
+from migrations_app.models import Migration, MigrationEvent, State
+from migrations_app.selectors.actions import RESUMABLE, actions_for, may_cancel
+from migrations_app.selectors.dashboard import UNPROVED
+from migrations_app.selectors.failure import failure_of
+from migrations_app.selectors.findings import findings_of, fixes_sql, grouped
+from migrations_app.selectors.migration_page import MigrationPage, migration_page, migration_revision
+from migrations_app.selectors.tables import table_page
+from migrations_app.selectors.verification import class_summaries, result_page
+from migrations_app.services.reports import NOT_VERIFIED
+from migrations_app.services.runs import ActionRefused, migration_cancel, migration_resume, passwords_forgotten
+from portal.access import Permission, get_migration_for, may, needs
+from portal.http import address_of, fragment
+
+TABS = {
+    "progress": "Progress",
+    "findings": "Findings",
+    "verification": "Verification",
+    "events": "Events",
+    "settings": "Settings",
+}
+EVENTS_PER_PAGE = 100
+FINDINGS_SHOWN = 500
+TEXT_MAX = 100
+
+
+@require_GET
+@needs(Permission.VIEW)
+def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Show one migration; ``?tab=`` says which of its sides."""
+    shown = _page_or_404(pk)
+    tab = _tab(request, migration=shown.migration)
+    context = _live_context(request, shown, tab=tab) | TAB_CONTEXTS[tab](request, shown)
+    return render(request, "migrations/detail.html", context)
+
+
+@require_GET
+@needs(Permission.VIEW)
+def live(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Answer the poll of the page: 204 when nothing changed, else what moves. Touches no session."""
+    revision = migration_revision(pk)
+    if revision is None:
+        raise Http404("There is no such migration.")
+    if request.GET.get("v") == str(revision):
+        return HttpResponse(status=204)
+    tab = _tab(request)
+    shown = _page_or_404(pk, with_line=tab == "progress")
+    context = _live_context(request, shown, tab=tab) | LIVE_CONTEXTS[tab](request, shown)
+    context["actions_changed"] = request.GET.get("s") != _actions_token(shown.migration)
+    return fragment(request, "migrations/detail.html#live_answer", context)
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Permission.OPERATE)
+def cancel(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Say what canceling means for this migration; on POST, do it."""
+    migration = get_migration_for(request, pk, Permission.OPERATE)
+    if request.method == "GET":
+        shown = _page_or_404(pk)
+        return render(request, "migrations/cancel.html", {"shown": shown, "may_cancel": may_cancel(migration)})
+    try:
+        migration_cancel(pk, actor=_actor(request), address=address_of(request))
+    except ActionRefused as refused:
+        messages.warning(request, f"{refused.message} {refused.hint}")
+    return redirect("migration", pk=pk)
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Permission.OPERATE)
+def resume(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Let a migration that failed go on from where it stopped; GET asks for passwords, which may have changed."""
+    migration = get_migration_for(request, pk, Permission.OPERATE)
+    given = {f"{side}_password": request.POST.get(f"{side}_password", "") for side in ("source", "target")}
+    missing = [side for side in passwords_forgotten(migration) if not given[f"{side}_password"]]
+    if request.method == "GET" or (missing and migration.state in RESUMABLE):
+        context = {"migration": migration, "forgotten": passwords_forgotten(migration), "missing": missing}
+        context |= {"may_resume": migration.state in RESUMABLE, "was_posted": request.method == "POST"}
+        return render(request, "migrations/resume.html", context)
+    try:
+        migration_resume(pk, actor=_actor(request), address=address_of(request), **given)
+    except ActionRefused as refused:
+        messages.warning(request, f"{refused.message} {refused.hint}")
+    return redirect("migration", pk=pk)
+
+
+@require_GET
+@needs(Permission.VIEW)
+def fixes(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Download the fixes of all findings as one SQL script."""
+    migration = get_migration_for(request, pk)
+    name = f"{migration.name}-fixes.sql"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return HttpResponse(fixes_sql(migration), content_type="application/sql; charset=utf-8", headers=headers)
+
+
+def _page_or_404(pk: UUID, *, with_line: bool = True) -> MigrationPage:
+    try:
+        return migration_page(pk, with_line=with_line)
+    except Migration.DoesNotExist as error:
+        raise Http404("There is no such migration; it may have been a draft that was discarded.") from error
+
+
+def _tab(request: HttpRequest, *, migration: Migration | None = None) -> str:
+    default = "findings" if migration is not None and migration.state == State.VALIDATION_FAILED else "progress"
+    asked = request.GET.get("tab", "")
+    return asked if asked in TABS else default
+
+
+def _actor(request: HttpRequest) -> User:
+    return cast(User, request.user)
+
+
+def _text(request: HttpRequest, name: str) -> str:
+    return request.GET.get(name, "").strip().replace("\x00", "")[:TEXT_MAX]
+
+
+def _actions_token(migration: Migration) -> str:
+    return f"{migration.state}{'-canceling' if migration.cancel_requested_at else ''}"
+
+
+def _live_context(request: HttpRequest, shown: MigrationPage, *, tab: str) -> dict[str, Any]:
+    migration = shown.migration
+    allowed = actions_for(migration, may_operate=may(request.user, Permission.OPERATE))
+    return {
+        "shown": shown,
+        "migration": migration,
+        "tab": tab,
+        "tabs": TABS.items(),
+        "actions": allowed,
+        "failure": failure_of(shown),
+        "result": _result(shown),
+        "forgotten": passwords_forgotten(migration) if migration.state in RESUMABLE else [],
+        "poll_url": _poll_url(shown, tab=tab) if migration.is_active else "",
+    }
+
+
+def _poll_url(shown: MigrationPage, *, tab: str, **more: object) -> str:
+    query = {"v": shown.migration.revision, "tab": tab, "s": _actions_token(shown.migration), **more}
+    return f"{reverse('migration-live', args=[shown.migration.pk])}?{urlencode(query)}"
+
+
+def _result(shown: MigrationPage) -> str:
+    """The outcome of the verification over all databases: one of three, or that nothing was verified."""
+    results = {database.verified for database in shown.databases}
+    if CheckResult.DIFFERENT in results or shown.counts.different:
+        return CheckResult.DIFFERENT.value
+    if CheckResult.COULD_NOT_VERIFY in results or shown.counts.could_not_verify:
+        return CheckResult.COULD_NOT_VERIFY.value
+    return CheckResult.IDENTICAL.value if results == {CheckResult.IDENTICAL} else NOT_VERIFIED
+
+
+def _progress(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
+    text, database = _text(request, "q"), request.GET.get("database", "")[:63].replace("\x00", "")
+    page = table_page(shown.migration.pk, text=text, database=database, page=request.GET.get("page", "1"))
+    query = {"tab": "progress", "q": text, "database": database}
+    return {
+        "tables": page,
+        "text": text,
+        "database": database,
+        "query": urlencode({key: value for key, value in query.items() if value}),
+    }
+
+
+def _findings(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
+    findings = findings_of(shown.migration.pk)
+    return {
+        "levels": grouped(findings[:FINDINGS_SHOWN]),
+        "findings_left_out": max(len(findings) - FINDINGS_SHOWN, 0),
+        "has_fixes": any(finding.fix_sql for finding in findings),
+        "poll_url": _counting_poll_url(shown, tab="findings", known=shown.counts.findings),
+    }
+
+
+def _findings_live(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
+    return _more_than_known(request, shown, tab="findings", count=shown.counts.findings)
+
+
+def _verification(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
+    asked, text, object_class = _text(request, "result"), _text(request, "q"), _text(request, "class")
+    results = list(UNPROVED) if asked == "open" else [asked] if asked in list(CheckResult) else []
+    page = result_page(
+        shown.migration.pk, results=results, text=text, object_class=object_class, page=request.GET.get("page", "1")
+    )
+    query = {"tab": "verification", "result": asked, "q": text, "class": object_class}
+    return {
+        "results": page,
+        "asked": asked,
+        "text": text,
+        "object_class": object_class,
+        "classes": class_summaries(shown.migration.pk),
+        "query": urlencode({key: value for key, value in query.items() if value}),
+        "poll_url": _counting_poll_url(shown, tab="verification", known=shown.counts.verified),
+    }
+
+
+def _verification_live(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
+    more = _more_than_known(request, shown, tab="verification", count=shown.counts.verified)
+    return more | {"classes": class_summaries(shown.migration.pk)}
+
+
+def _events(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
+    rows = shown.migration.events.select_related("actor", "database").order_by("-id")
+    page = Paginator(rows, EVENTS_PER_PAGE).get_page(request.GET.get("page", "1"))
+    newest = page.object_list[0].pk if page.object_list else 0
+    last = newest if page.number == 1 else -1
+    return {"events": page, "query": "tab=events", "poll_url": _counting_poll_url(shown, tab="events", known=last)}
+
+
+def _events_live(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
+    """The events since the newest one that the browser has; none on a page of older ones."""
+    known = _known(request)
+    rows: list[MigrationEvent] = []
+    if known >= 0:
+        newer = shown.migration.events.filter(pk__gt=known).select_related("actor", "database")
+        rows = list(newer.order_by("-id")[:EVENTS_PER_PAGE])
+    newest = rows[0].pk if rows else known
+    return {"new_events": rows, "poll_url": _counting_poll_url(shown, tab="events", known=newest)}
+
+
+def _settings(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
+    return {}
+
+
+def _counting_poll_url(shown: MigrationPage, *, tab: str, known: int) -> str:
+    return _poll_url(shown, tab=tab, known=known) if shown.migration.is_active else ""
+
+
+def _more_than_known(request: HttpRequest, shown: MigrationPage, *, tab: str, count: int) -> dict[str, Any]:
+    """A list with opened details is never swapped under a person: a line offers what is new."""
+    known = _known(request)
+    return {"more": max(count - known, 0), "poll_url": _counting_poll_url(shown, tab=tab, known=known)}
+
+
+def _known(request: HttpRequest) -> int:
+    word = request.GET.get("known", "0")
+    return int(word) if word.removeprefix("-").isdigit() and word.isascii() and len(word) < 19 else 0
+
+
+Context = Callable[[HttpRequest, MigrationPage], dict[str, Any]]
+TAB_CONTEXTS: dict[str, Context] = {
+    "progress": _progress,
+    "findings": _findings,
+    "verification": _verification,
+    "events": _events,
+    "settings": _settings,
+}
+LIVE_CONTEXTS: dict[str, Context] = TAB_CONTEXTS | {
+    "findings": _findings_live,
+    "verification": _verification_live,
+    "events": _events_live,
+}
