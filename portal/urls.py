@@ -6,13 +6,26 @@ from django.contrib import admin
 from django.urls import URLPattern, path
 
 from portal.access import open_to_everybody
-from portal.views import accounts, servers, wizard
+from portal.views import accounts, dashboard, migrations, reports, servers, wizard
 
-# Filled by the owner of portal/views/{dashboard,migrations,reports}.py. Names others link to:
-# "dashboard" at "", "migration" at "migrations/<uuid:pk>/".
-dashboard_urls: list[URLPattern] = []
-migration_urls: list[URLPattern] = []
-report_urls: list[URLPattern] = []
+dashboard_urls: list[URLPattern] = [
+    path("", dashboard.index, name="dashboard"),
+    path("live/", dashboard.live, name="dashboard-live"),
+]
+
+migration_urls: list[URLPattern] = [
+    path("migrations/<uuid:pk>/", migrations.page, name="migration"),
+    path("migrations/<uuid:pk>/live/", migrations.live, name="migration-live"),
+    path("migrations/<uuid:pk>/cancel/", migrations.cancel, name="migration-cancel"),
+    path("migrations/<uuid:pk>/resume/", migrations.resume, name="migration-resume"),
+    path("migrations/<uuid:pk>/fixes.sql", migrations.fixes, name="migration-fixes"),
+]
+
+report_urls: list[URLPattern] = [
+    path("migrations/<uuid:pk>/report/", reports.html, name="migration-report"),
+    path("migrations/<uuid:pk>/report/file/", reports.file, name="migration-report-file"),
+    path("migrations/<uuid:pk>/report.json", reports.download, name="migration-report-json"),
+]
 
 wizard_urls: list[URLPattern] = [
     path("migrations/new/", wizard.new, name="migration-new"),
