@@ -86,3 +86,106 @@ document.addEventListener("input", (event) => {
     row.hidden = wanted !== "" && !row.dataset.text.toLowerCase().includes(wanted);
   });
 });
+
+// Connection form: a changed value makes the test above it stale.
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("[data-connection]");
+  if (!form || event.target.name === "save_as" || event.target.name === "name") return;
+  form.querySelectorAll("[data-facts]").forEach((strip) => strip.classList.add("facts-stale"));
+  form.querySelectorAll("[data-stale]").forEach((note) => { note.hidden = false; });
+});
+
+// Sizes as the server writes them.
+function sizeWords(bytes) {
+  if (bytes < 1024) return `${bytes} B`;
+  let size = bytes;
+  let unit = "B";
+  for (unit of ["KiB", "MiB", "GiB", "TiB", "PiB"]) {
+    size /= 1024;
+    if (size < 1023.95) break;
+  }
+  return `${size.toFixed(1)} ${unit}`;
+}
+const countWords = (number) => number.toLocaleString("en-US");
+
+// Databases: select all that is shown, the sum of what is ticked, and consent where the name exists.
+function setUpDatabases() {
+  const form = document.querySelector("form[data-databases]");
+  if (!form || form.dataset.ready) return;
+  form.dataset.ready = "1";
+  const existing = new Set(form.dataset.targetNames.split("\x1f"));
+  const rows = [...form.querySelectorAll("tbody tr")];
+  const tick = (row) => row.querySelector("[name=chosen]");
+  const all = form.querySelector("[data-all]");
+  const refresh = () => {
+    const chosen = rows.filter((row) => tick(row).checked);
+    const bytes = chosen.reduce((sum, row) => sum + Number(row.dataset.bytes || 0), 0);
+    form.querySelector("[data-sum]").textContent = chosen.length
+      ? `${chosen.length} chosen · ${sizeWords(bytes)}` : "None chosen";
+    const shown = rows.filter((row) => !row.hidden && !tick(row).disabled);
+    all.checked = shown.length > 0 && shown.every((row) => tick(row).checked);
+    all.indeterminate = !all.checked && shown.some((row) => tick(row).checked);
+    rows.forEach((row) => refreshConsent(row, existing, tick(row).checked));
+  };
+  all.hidden = false;
+  all.addEventListener("change", () => {
+    rows.filter((row) => !row.hidden && !tick(row).disabled).forEach((row) => { tick(row).checked = all.checked; });
+    refresh();
+  });
+  form.addEventListener("input", refresh);
+  form.addEventListener("change", refresh);
+  refresh();
+}
+function refreshConsent(row, existing, chosen) {
+  const box = row.querySelector("[data-consent-box]");
+  const field = row.querySelector("[data-target]");
+  const exists = existing.has(field.value.trim());
+  if (field.value !== field.defaultValue || row.dataset.renamed) {
+    row.dataset.renamed = "1";
+    const note = row.querySelector("[data-on-target]");
+    note.textContent = exists ? "exists on the target" : "does not exist yet; it is created";
+    note.className = exists ? "on-target tone-waiting" : "on-target muted";
+  }
+  if (!box) return;
+  box.toggleAttribute("data-idle", !(chosen && exists));
+  box.querySelector("[data-consent-name]").textContent = field.value.trim();
+}
+
+// The tree of tables: a ticked schema stands for all of its tables; the sum follows.
+function refreshTree(form) {
+  const only = form.querySelector("[name=which]:checked").value === "only";
+  let bytes = 0;
+  let tables = 0;
+  form.querySelectorAll(".tree-schema").forEach((schema) => {
+    const whole = schema.querySelector("[data-schema]").checked;
+    schema.querySelectorAll("[name=table]").forEach((table) => {
+      if (whole) table.checked = true;
+      else if (table.disabled) table.checked = false;
+      table.disabled = whole;
+      if (table.checked) { bytes += Number(table.dataset.bytes); tables += 1; }
+    });
+  });
+  const total = { bytes: Number(form.dataset.totalBytes), tables: Number(form.dataset.totalTables) };
+  const moving = only ? { bytes, tables } : { bytes: total.bytes - bytes, tables: total.tables - tables };
+  form.querySelector("[data-tree-sum]").textContent =
+    `${countWords(moving.tables)} of ${countWords(total.tables)} tables move, ${sizeWords(moving.bytes)} of ${sizeWords(total.bytes)}`;
+}
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("[data-tree]");
+  if (form) refreshTree(form);
+});
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.target.id === "dialog" && !event.target.open && event.target.childElementCount) event.target.showModal();
+  setUpDatabases();
+});
+setUpDatabases();
+
+// A certificate matters for the verifying modes only; open its fold when one is chosen.
+document.addEventListener("change", (event) => {
+  if (event.target.name !== "sslmode") return;
+  const fold = event.target.form.querySelector("[data-ca]");
+  if (fold && event.target.value.startsWith("verify")) fold.open = true;
+});

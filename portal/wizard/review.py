@@ -1,0 +1,123 @@
+"""A migration in sentences: one per decision, and what it does to the target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from migrations_app.engine.spec import MigrationMode, MigrationOption
+from migrations_app.models import Migration, MigrationDatabase, SourceType
+from migrations_app.models.migration import ON_ERROR_CHOICES, ROLE_CHOICES, VERIFICATION_CHOICES
+from portal.templatetags.portal_format import bytes_in_words, rows
+from portal.wizard.fact_strip import version_of
+from portal.wizard.steps import chosen, moving_bytes, moving_tables, url_of
+
+DEEDS = {
+    MigrationOption.VALIDATE: "Start validation of {}",
+    MigrationOption.MIGRATE: "Start migration of {}",
+    MigrationOption.VALIDATE_AND_MIGRATE: "Start validation and migration of {}",
+}
+OPTION_SENTENCES = {
+    MigrationOption.VALIDATE: "Validate only: both servers are checked, nothing is written to either.",
+    MigrationOption.MIGRATE: "Migrate without validation: a missing right or extension shows only when it fails.",
+    MigrationOption.VALIDATE_AND_MIGRATE: "Validate, then migrate; a failed check stops it before anything is written.",
+}
+MODE_SENTENCES = {
+    MigrationMode.OFFLINE: "Offline: one consistent copy. What is written to the source after the start does not move.",
+    MigrationMode.ONLINE: "Online: copy, then replication until you cut over. It is coming; it cannot be started yet.",
+}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A sentence about one decision, and where to change it."""
+
+    title: str
+    sentence: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What happens to one database on the target."""
+
+    database: MigrationDatabase
+    overwrites: bool
+    words: str
+
+
+def decisions(migration: Migration) -> list[Decision]:
+    """Return every decision of the wizard as a sentence."""
+    setup, options = url_of(migration, "setup"), url_of(migration, "options")
+    return [
+        Decision("Option", OPTION_SENTENCES[MigrationOption(migration.option)], setup),
+        Decision("Mode", MODE_SENTENCES[MigrationMode(migration.mode)], setup),
+        Decision("Source", _server(migration, "source"), url_of(migration, "source")),
+        Decision("Target", _server(migration, "target"), url_of(migration, "target")),
+        Decision("Databases", _databases(migration), url_of(migration, "databases")),
+        Decision("Parallelism", _parallelism(migration), options),
+        Decision("Roles", f"{_label(ROLE_CHOICES, migration.roles)}.", options),
+        Decision("Verification", f"{_label(VERIFICATION_CHOICES, migration.verification)}.", options),
+        Decision("An object that fails", f"{_label(ON_ERROR_CHOICES, migration.on_object_error)}.", options),
+        Decision("Passwords", _passwords(migration), options),
+    ]
+
+
+def _label(choices: Sequence[tuple[str, str]], value: str) -> str:
+    return next((label for key, label in choices if key == value), value)
+
+
+def _server(migration: Migration, side: str) -> str:
+    row = getattr(migration, side)
+    kind = SourceType(migration.source_type).label if side == "source" else row.facts.get("provider_name", "")
+    version = f"PostgreSQL {version_of(row.facts)}" if row.facts else "PostgreSQL"
+    return f"{version} at {row.host}:{row.port} ({kind}), as {row.username}, TLS mode {row.sslmode}."
+
+
+def _databases(migration: Migration) -> str:
+    rows_chosen = chosen(migration)
+    names = ", ".join(row.source_name for row in rows_chosen[:8])
+    more = f" and {len(rows_chosen) - 8} more" if len(rows_chosen) > 8 else ""
+    total = bytes_in_words(sum(moving_bytes(row) for row in rows_chosen))
+    tables = sum(moving_tables(row) for row in rows_chosen)
+    return f"{count_databases(len(rows_chosen))}: {names}{more}; {total} in {rows(tables)} tables."
+
+
+def _parallelism(migration: Migration) -> str:
+    many = f"{migration.jobs} tables or parts" if migration.jobs > 1 else "One table or part"
+    return f"{many} at once; tables larger than {bytes_in_words(migration.split_bytes)} are split."
+
+
+def _passwords(migration: Migration) -> str:
+    if migration.forget_passwords:
+        return "Both passwords are erased when the migration ends."
+    return "Both passwords stay with the migration, encrypted, so that it can be resumed."
+
+
+def count_databases(count: int) -> str:
+    """Return ``1 database`` or ``3 databases``."""
+    return f"{count} database{'' if count == 1 else 's'}"
+
+
+def effects(migration: Migration) -> list[Effect]:
+    """Return what happens on the target, one entry per database."""
+    if migration.option == MigrationOption.VALIDATE:
+        return []
+    existing = migration.target.facts.get("databases", {})
+    return [_effect(row, existing=existing.get(row.target_name)) for row in chosen(migration)]
+
+
+def _effect(row: MigrationDatabase, *, existing: dict[str, Any] | None) -> Effect:
+    coming = f"{bytes_in_words(moving_bytes(row))} in {rows(moving_tables(row))} tables from {row.source_name}"
+    if existing is None:
+        return Effect(row, overwrites=False, words=f"is created, with {coming}.")
+    size, tables = existing.get("size_bytes"), existing.get("table_count")
+    there = f"{bytes_in_words(size)} in {rows(tables)} tables" if size is not None else "its present content"
+    return Effect(row, overwrites=True, words=f"is dropped with {there}, and created anew with {coming}.")
+
+
+def start_words(migration: Migration) -> str:
+    """Return the label of the start button: the deed, named."""
+    words = DEEDS[MigrationOption(migration.option)].format(count_databases(len(chosen(migration))))
+    return words.replace("Start", "Schedule", 1) if migration.scheduled_at else words
