@@ -29,12 +29,13 @@ SESSION = (
 
 
 class Psql:
-    """One psql process. A command that fails ends it; ``failure`` then tells why."""
+    """One psql process. A command that fails ends it; ``failure`` then tells why. ``doing`` names the work in errors."""
 
     def __init__(self, server: Server, *, database: str, purpose: str, encoding: str) -> None:
         self.server = server
         self._control: Control = server.control
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        self.doing = "psql"
         self._sequence = 0
         self._pending = b""
         self.process: subprocess.Popen[bytes] = client_tools.start(
@@ -77,7 +78,7 @@ class Psql:
             self.process.stdin.write(("\n".join(lines) + "\n").encode())
             self.process.stdin.flush()
         except BrokenPipeError as error:
-            raise self.failure("A command could not be sent") from error
+            raise self.failure() from error
 
     def mark(self) -> bytes:
         """Ask psql to say when it has reached this point; ``read_until`` waits for it."""
@@ -97,9 +98,9 @@ class Psql:
                 return rows
             tag = COPY_TAG.match(line)
             rows = int(tag.group(1)) if tag else rows
-        raise self.failure("A command failed")
+        raise self.failure()
 
-    def failure(self, what: str, *, kind: type[EngineError] = CopyFailed) -> EngineError:
+    def failure(self, *, kind: type[EngineError] = CopyFailed) -> EngineError:
         """End the process and return the typed error for what it printed last."""
         self.kill()
         self.process.wait()
@@ -107,7 +108,7 @@ class Psql:
         self._errors.seek(0)
         text = self._errors.read().decode(errors="replace").strip()[-4000:]
         return explain_failure(
-            text or "psql ended without a word: it was killed.", endpoint=self.server.endpoint, kind=kind, what=what
+            text or "psql ended without a word: it was killed.", endpoint=self.server.endpoint, kind=kind, what=self.doing
         )
 
     @property

@@ -73,15 +73,15 @@ def read_roles(connection: Connection, *, host: str, with_passwords: bool) -> So
     names = {role.name for role in roles}
     memberships = tuple(
         found
-        for found in fetch(connection, "role_memberships", Membership)
+        for found in fetch(connection, "copied_role_memberships", Membership)
         if found.member in names and (found.role in names or found.role.startswith("pg_"))
     )
-    settings = tuple(fetch(connection, "role_settings", RoleSetting))
+    settings = tuple(fetch(connection, "copied_role_settings", RoleSetting))
     return SourceRoles(roles, memberships, settings, _passwords(connection) if with_passwords else None)
 
 
 def _passwords(connection: Connection) -> dict[str, str] | None:
     try:
-        return {row.name: row.password for row in fetch(connection, "role_passwords", _Password)}
+        return {row.name: row.password for row in fetch(connection, "copied_role_passwords", _Password)}
     except ReadDenied:
         return None

@@ -12,7 +12,7 @@ from migrations_app.engine.postgres import Connection, qualified, sql
 from migrations_app.engine.snapshot import Snapshot
 from migrations_app.engine.spec import VerificationLevel
 from migrations_app.engine.table_copy.copier import DigestPlan, plan_digests
-from migrations_app.engine.table_copy.lane import part_key
+from migrations_app.engine.table_copy.statements import part_key
 from migrations_app.engine.verification import hash_table
 
 EXTENT = "extent"

@@ -12,7 +12,8 @@ from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.plan import ClaimedPart, PartPlan, TablePlan
 from migrations_app.engine.snapshot import Snapshot
 from migrations_app.engine.spec import VerificationLevel
-from migrations_app.engine.table_copy.lane import open_lane, part_key
+from migrations_app.engine.table_copy.lane import open_lane
+from migrations_app.engine.table_copy.statements import part_key
 from migrations_app.engine.verification import (
     Column,
     DigestMethod,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.plan import TablePlan
-from migrations_app.engine.table_copy.lane import part_key
+from migrations_app.engine.table_copy.statements import part_key
 
 
 def complete_empty_tables(job: DatabaseJob, tables: Sequence[TablePlan], *, done: Mapping[str, str]) -> list[TablePlan]:

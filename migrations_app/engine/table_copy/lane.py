@@ -16,10 +16,19 @@ from pathlib import Path
 from types import TracebackType
 
 from migrations_app.engine.errors import CopyFailed
-from migrations_app.engine.plan import ClaimedPart, PartKind, PartPlan, TablePlan
+from migrations_app.engine.plan import ClaimedPart, PartKind
 from migrations_app.engine.postgres.connection import Server
 from migrations_app.engine.postgres.psql import Psql
 from migrations_app.engine.snapshot import Snapshot
+from migrations_app.engine.table_copy.slow_lane import SlowLane
+from migrations_app.engine.table_copy.statements import (
+    column_list,
+    copy_options,
+    fits_one_line,
+    part_key,
+    relation,
+    rows_of,
+)
 from migrations_app.engine.target.markers import Markers
 
 # A reading transaction keeps a lock on every table it has read: begin a new one before the lock table fills.
@@ -35,6 +44,7 @@ class Lane:
     ) -> None:
         self._snapshot = snapshot
         self._markers = markers
+        self._slow_lane = SlowLane(snapshot, target=target, database=database, markers=markers, encoding=encoding)
         self._parts = 0
         self.purpose = f"copy{number}"
         self._directory = tempfile.TemporaryDirectory(prefix="pgmig-")
@@ -55,7 +65,10 @@ class Lane:
         except that a lost connection may hide a commit, which the note in the target tells.
         """
         table, part = claimed.table, claimed.part
+        if not fits_one_line(table):
+            return self._slow_lane.copy(claimed)
         options = copy_options(table, part)
+        self._source.doing = self._target.doing = f"{table.label} could not be copied"
         self._join_snapshot()
         self._target.send("BEGIN", self._markers.hold)
         if part.kind is PartKind.WHOLE:
@@ -107,7 +120,7 @@ class Lane:
         while not failed.said_something and not partner.said_something and time.monotonic() < deadline:
             time.sleep(0.02)
         if not failed.said_something and partner.said_something:
-            raise partner.failure("The copy failed")
+            raise partner.failure()
 
     def close(self) -> None:
         """End both processes; an open transaction is rolled back."""
@@ -127,75 +140,6 @@ class Lane:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-class CopyOptions:
-    """The COPY options of the two sides of one part."""
-
-    def __init__(self, *, binary: bool, freeze: bool) -> None:
-        self.read = "format binary" if binary else "format text"
-        self.write = self.read + (", freeze" if freeze else "")
-
-
-def copy_options(table: TablePlan, part: PartPlan) -> CopyOptions:
-    """FREEZE is allowed where the table was truncated in the same transaction.
-
-    https://www.postgresql.org/docs/18/sql-copy.html
-    """
-    return CopyOptions(binary=table.binary, freeze=part.kind is PartKind.WHOLE)
-
-
-def part_key(table: TablePlan, part: PartPlan) -> str:
-    """Return the name of a part in the target's notes."""
-    return f"{table.schema}.{table.name}#{part.number}"
-
-
-def identifier(name: str) -> str:
-    r"""Quote a name for psql's ``\copy``, which takes one line and splits at dots, blanks and brackets.
-
-    >>> identifier('a b')
-    'U&"a\\0020b"'
-    """
-    if all(character == "_" or character.isalnum() or ord(character) > 127 for character in name):
-        return f'"{name}"'
-    escaped = "".join(
-        character if character == "_" or character.isalnum() or ord(character) > 127 else f"\\{ord(character):04x}"
-        for character in name
-    )
-    return f'U&"{escaped}"'
-
-
-def relation(table: TablePlan) -> str:
-    """Return the quoted name of the table."""
-    return f"{identifier(table.schema)}.{identifier(table.name)}"
-
-
-def column_list(table: TablePlan) -> str:
-    """Return the quoted column list with its brackets; empty for a table without columns to copy."""
-    return f" ({', '.join(identifier(name) for name in table.columns)})" if table.columns else ""
-
-
-def condition_of(table: TablePlan, part: PartPlan) -> str:
-    """Return the WHERE clause that picks a part's rows; empty for all rows."""
-    column = "ctid" if part.kind is PartKind.CTID else identifier(part.key_column)
-    literal = "'({},0)'::tid" if part.kind is PartKind.CTID else "{}"
-    bounds = []
-    if part.lower is not None:
-        bounds.append(f"{column} >= {literal.format(int(part.lower))}")
-    if part.upper is not None:
-        bounds.append(f"{column} < {literal.format(int(part.upper))}")
-    if table.condition:
-        bounds.insert(0, f"({table.condition})")
-    return " WHERE " + " AND ".join(bounds) if bounds else ""
-
-
-def rows_of(table: TablePlan, part: PartPlan) -> str:
-    r"""Return what ``\copy … to`` reads: the table itself, or a query for a part of its rows."""
-    condition = condition_of(table, part)
-    if not condition:
-        return relation(table) + column_list(table)
-    columns = ", ".join(identifier(name) for name in table.columns)
-    return f"(SELECT {columns} FROM ONLY {relation(table)}{condition})"
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def _statements(job: DatabaseJob, source: Connection) -> list[tuple[str, sql.Com
         comment = sql.Literal(properties.comment)
         statements.append(("", sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, comment)))
     statements += _grants(job, source, name)
-    for setting in fetch(source, "role_settings", RoleSetting):
+    for setting in fetch(source, "copied_role_settings", RoleSetting):
         if setting.database == job.database.source_name:
             statements.append((setting.role, alter_setting(setting, database=job.database.target_name)))
     return statements

@@ -1,0 +1,73 @@
+"""The texts with which a part is read and written."""
+
+from __future__ import annotations
+
+from migrations_app.engine.plan import PartKind, PartPlan, TablePlan
+
+
+class CopyOptions:
+    """The COPY options of the two sides of one part."""
+
+    def __init__(self, *, binary: bool, freeze: bool) -> None:
+        self.read = "format binary" if binary else "format text"
+        self.write = self.read + (", freeze" if freeze else "")
+
+
+def copy_options(table: TablePlan, part: PartPlan) -> CopyOptions:
+    """FREEZE is allowed where the table was truncated in the same transaction.
+
+    https://www.postgresql.org/docs/18/sql-copy.html
+    """
+    return CopyOptions(binary=table.binary, freeze=part.kind is PartKind.WHOLE)
+
+
+def part_key(table: TablePlan, part: PartPlan) -> str:
+    """Return the name of a part in the target's notes."""
+    return f"{table.schema}.{table.name}#{part.number}"
+
+
+def identifier(name: str) -> str:
+    r"""Quote a name; psql's ``\copy`` understands quoted names, but only on one line.
+
+    >>> identifier('a"b')
+    '"a""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def fits_one_line(table: TablePlan) -> bool:
+    r"""Tell whether ``\copy`` can name the table and its columns."""
+    return not any("\n" in name or "\r" in name for name in (table.schema, table.name, *table.columns))
+
+
+def relation(table: TablePlan) -> str:
+    """Return the quoted name of the table."""
+    return f"{identifier(table.schema)}.{identifier(table.name)}"
+
+
+def column_list(table: TablePlan) -> str:
+    """Return the quoted column list with its brackets; empty for a table without columns to copy."""
+    return f" ({', '.join(identifier(name) for name in table.columns)})" if table.columns else ""
+
+
+def condition_of(table: TablePlan, part: PartPlan) -> str:
+    """Return the WHERE clause that picks a part's rows; empty for all rows."""
+    column = "ctid" if part.kind is PartKind.CTID else identifier(part.key_column)
+    literal = "'({},0)'::tid" if part.kind is PartKind.CTID else "{}"
+    bounds = []
+    if part.lower is not None:
+        bounds.append(f"{column} >= {literal.format(int(part.lower))}")
+    if part.upper is not None:
+        bounds.append(f"{column} < {literal.format(int(part.upper))}")
+    if table.condition:
+        bounds.insert(0, f"({table.condition})")
+    return " WHERE " + " AND ".join(bounds) if bounds else ""
+
+
+def rows_of(table: TablePlan, part: PartPlan) -> str:
+    r"""Return what ``\copy … to`` reads: the table itself, or a query for a part of its rows."""
+    condition = condition_of(table, part)
+    if not condition:
+        return relation(table) + column_list(table)
+    columns = ", ".join(identifier(name) for name in table.columns)
+    return f"(SELECT {columns} FROM ONLY {relation(table)}{condition})"  # noqa: S608 - every name is quoted above
