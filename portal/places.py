@@ -52,6 +52,11 @@ class Places:
         return self.var_dir / "work"
 
     @property
+    def static_dir(self) -> Path:
+        """Where ``collectstatic`` puts style sheets and scripts, if somebody runs it."""
+        return self.var_dir / "static"
+
+    @property
     def postgres_dir(self) -> Path:
         """The embedded PostgreSQL server's data."""
         return self.var_dir / "postgres"

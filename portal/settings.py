@@ -179,7 +179,7 @@ USE_TZ = True
 # Static files: from the packages and static/, or from STATIC_ROOT once collectstatic has been run.
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = PLACES.static_dir
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_IS_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists()
 WHITENOISE_USE_FINDERS = not STATIC_IS_COLLECTED

@@ -13,7 +13,8 @@ PRIVATE, PASSABLE = 0o700, 0o711
 def make_folders(places: Places) -> None:
     """Create what is missing. Raises ``LauncherError`` where this user may not write."""
     # var and var/run are passable: an embedded server started by root runs as another user.
-    modes = {places.var_dir: PASSABLE, places.run_dir: PASSABLE, places.log_dir: PRIVATE, places.work_dir: PRIVATE}
+    passable, private = (places.var_dir, places.run_dir), (places.log_dir, places.work_dir, places.static_dir)
+    modes = dict.fromkeys(passable, PASSABLE) | dict.fromkeys(private, PRIVATE)
     try:
         for folder, mode in modes.items():
             folder.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from portal.places import Places
@@ -29,8 +30,8 @@ def write_once(path: Path, *, text: str) -> None:
     """Write a 0600 file in one piece, unless it exists: a power cut leaves a whole key or none."""
     if path.exists():
         return
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
+    descriptor, partial = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
         stream.write(f"{text}\n")
         stream.flush()
         os.fsync(stream.fileno())
@@ -39,4 +40,4 @@ def write_once(path: Path, *, text: str) -> None:
     except FileExistsError:
         return
     finally:
-        partial.unlink()
+        os.unlink(partial)
