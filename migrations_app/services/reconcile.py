@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from migrations_app.services.liveness import ProcessKind, beat, forget_the_dead
+from migrations_app.services.liveness import forget_the_dead
 from migrations_app.services.runs import migrations_to_ring, ring
 
 logger = logging.getLogger(__name__)
@@ -15,7 +15,6 @@ RING_AGAIN_AFTER = timedelta(seconds=5)
 
 def reconcile() -> int:
     """Ring for every migration that is due and that nobody drives. Returns the number of doorbells rung."""
-    beat(ProcessKind.RECONCILER)
     forget_the_dead()
     rung = [migration_id for migration_id in migrations_to_ring(not_rung_for=RING_AGAIN_AFTER) if ring(migration_id)]
     for migration_id in rung:

@@ -71,6 +71,7 @@ def _result(event: DatabaseFinished) -> dict[str, Any]:
     if event.losses:
         count = len(event.losses)
         objects = "1 object" if count == 1 else f"{count} objects"
+        names = ", ".join(event.losses[:5]) + (" …" if count > 5 else ".")
         return {
             "state": State.FAILED,
             "error": clean(

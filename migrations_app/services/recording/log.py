@@ -55,6 +55,9 @@ class LogLedger:
                 self._add(EventKind.STEP, _sentence(f"{STEP_WORDS[step]} finished", detail), database_id=database_id)
             case DatabaseStarted(database_id=database_id):
                 self._add(EventKind.STATE, "Work on the database started.", database_id=database_id)
+            case DatabaseFinished(database_id=database_id, losses=losses) if losses:
+                words = f"The database is on the target, but {len(losses)} of its objects could not be restored."
+                self._add(EventKind.ERROR, words, database_id=database_id, level=str(Level.FAILED))
             case DatabaseFinished(database_id=database_id, verified=verified):
                 words = _sentence("The database is complete on the target", VERIFIED_WORDS.get(verified, verified))
                 self._add(EventKind.STATE, words, database_id=database_id)
