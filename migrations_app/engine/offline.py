@@ -129,7 +129,7 @@ def _end_older_runs(spec: MigrationSpec, source: Server, target: Server) -> None
 
 
 def _validate(spec: MigrationSpec, source: Server, target: Server, reporter: Reporter) -> None:
-    if spec.option is MigrationOption.MIGRATE:
+    if spec.option is MigrationOption.MIGRATE or spec.validated:
         return
     reporter.report(StepStarted(Step.VALIDATE))
     failed = [finding for finding in validate(spec, source, target, reporter) if finding.level is Level.FAILED]

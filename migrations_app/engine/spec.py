@@ -128,7 +128,10 @@ class Options:
 
 @dataclass(frozen=True)
 class MigrationSpec:
-    """Everything one migration needs to run; built from the portal's rows, or by hand in a test."""
+    """Everything one migration needs to run; built from the portal's rows, or by hand in a test.
+
+    ``validated`` tells that an earlier run of this migration passed validation.
+    """
 
     id: str
     name: str
@@ -139,3 +142,4 @@ class MigrationSpec:
     option: MigrationOption = MigrationOption.VALIDATE_AND_MIGRATE
     mode: MigrationMode = MigrationMode.OFFLINE
     options: Options = Options()
+    validated: bool = False

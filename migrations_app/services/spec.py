@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from migrations_app.engine.events import Step
 from migrations_app.engine.spec import (
     DatabaseSpec,
     MigrationMode,
@@ -17,7 +18,7 @@ from migrations_app.engine.spec import (
     Side,
     VerificationLevel,
 )
-from migrations_app.models import Migration, MigrationDatabase, State
+from migrations_app.models import Migration, MigrationDatabase, State, StepState
 from migrations_app.services.endpoints import endpoint_from_row
 
 
@@ -33,6 +34,7 @@ def spec_for(migration: Migration) -> MigrationSpec:
         option=MigrationOption(migration.option),
         mode=MigrationMode(migration.mode),
         options=_options(migration),
+        validated=migration.step_times.get(Step.VALIDATE, {}).get("state") == StepState.DONE,
     )
 
 
