@@ -36,7 +36,7 @@ class RelationRow:
 
 @dataclass(frozen=True)
 class RoleRow:
-    """A row of queries/roles.sql."""
+    """A row of queries/validation_roles.sql."""
 
     name: str
     superuser: bool
@@ -48,11 +48,20 @@ class RoleRow:
     bypass_rls: bool
     connection_limit: int
     may_become: bool
+    may_administer: bool
+
+
+@dataclass(frozen=True)
+class OwnerRow:
+    """A row of queries/validation_owners.sql."""
+
+    name: str
+    owns: bool
 
 
 @dataclass(frozen=True)
 class CollationRow:
-    """A row of queries/collations.sql; ``provider`` is ``c`` (libc), ``i`` (ICU), ``b`` (built in) or ``d``."""
+    """A row of validation_known_collations.sql; ``provider`` is ``c`` (libc), ``i`` (ICU), ``b`` (built in) or ``d``."""
 
     schema: str
     name: str
@@ -65,9 +74,23 @@ class CollationRow:
 
 @dataclass(frozen=True)
 class ExtensionRow:
-    """A row of queries/extensions.sql."""
+    """A row of queries/validation_extensions.sql."""
 
     name: str
     version: str
     schema: str
     owner: str
+
+
+@dataclass(frozen=True)
+class UsedCollationRow:
+    """A row of queries/validation_collations.sql: a collation that is user-defined or used by something."""
+
+    schema: str
+    name: str
+    provider: str
+    collate: str | None
+    ctype: str | None
+    locale: str | None
+    uses: int
+    example: str | None

@@ -63,8 +63,8 @@ def see(server: Server) -> SeenServer:
             server=server,
             facts=facts,
             databases=by_name(read_databases(connection, host=server.endpoint.host)),
-            roles={role.name: role for role in fetch(connection, "roles", RoleRow)},
-            collations=fetch(connection, "collations", CollationRow),
+            roles={role.name: role for role in fetch(connection, "validation_roles", RoleRow)},
+            collations=fetch(connection, "validation_known_collations", CollationRow),
         )
 
 
@@ -128,7 +128,7 @@ class DatabaseContext:
     @cached_property
     def extensions(self) -> list[ExtensionRow]:
         """The extensions of the database."""
-        return fetch(self.connection, "extensions", ExtensionRow)
+        return fetch(self.connection, "validation_extensions", ExtensionRow)
 
     def rows(self, name: str, into: type[Row]) -> list[Row]:
         """Return the rows of the query ``name`` in this database."""

@@ -1,11 +1,35 @@
-"""One module for each family of rules; importing this package registers them all, in the order of the page."""
+"""One module for each family of rules; importing this package registers them all."""
 
 from __future__ import annotations
 
 from migrations_app.engine.validation.rules import (
+    extensions,
+    locales,
+    locks,
+    roles,
+    room,
+    selection,
+    settings,
+    source_rights,
+    special_objects,
+    tables,
+    target_databases,
+    target_rights,
     versions,
 )
 
 __all__ = [
+    "extensions",
+    "locales",
+    "locks",
+    "roles",
+    "room",
+    "selection",
+    "settings",
+    "source_rights",
+    "special_objects",
+    "tables",
+    "target_databases",
+    "target_rights",
     "versions",
 ]

@@ -1,0 +1,139 @@
+"""Rules about what the source user may read: tables, sequences, schemas, large objects, rows behind policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.postgres.queries.reading import fetch_one
+from migrations_app.engine.validation.catalog import RelationRow
+from migrations_app.engine.validation.code import code
+from migrations_app.engine.validation.context import DatabaseContext
+from migrations_app.engine.validation.rule import database_rule
+from migrations_app.engine.validation.wording import capped, counted, listed, statement
+
+NOT_READABLE = code(
+    "603110",
+    Level.FAILED,
+    "Source user may not read everything",
+    why="pg_dump locks every table before it reads the schema, and the copy reads every row; both end at the first "
+    "table or sequence without SELECT.",
+)
+ROWS_HIDDEN = code(
+    "PM2001",
+    Level.FAILED,
+    "Row-level security hides rows from the source user",
+    why="Without BYPASSRLS or ownership a table with policies shows only some of its rows, or none: the portal reads "
+    "with row_security off and would end with an error rather than lose them.",
+)
+LARGE_OBJECTS_HIDDEN = code(
+    "PM2002",
+    Level.FAILED,
+    "Source user may not read large objects",
+    why="Large objects have an owner and grants of their own; pg_read_all_data does not include them.",
+)
+OF_KIND = {"r": "table", "p": "table", "m": "materialized view", "S": "sequence"}
+
+
+@database_rule(NOT_READABLE)
+def readable_schemas(context: DatabaseContext) -> Iterator[Finding]:
+    """The source user has USAGE on every schema of the migration."""
+    hidden = sorted({row.schema for row in context.relations if not row.may_use_schema})
+    user = context.source.user
+    findings = [
+        NOT_READABLE.found(
+            f"Schema {schema}",
+            saw=f"{user} lacks USAGE on the schema.",
+            fix=f"Run the script on the source, in database {context.database.source_name}, as the schema's owner.",
+            fix_sql=statement("GRANT USAGE ON SCHEMA {} TO {};", schema, user),
+        )
+        for schema in hidden
+    ]
+    yield from capped(findings, NOT_READABLE, what="schemas")
+
+
+@database_rule(NOT_READABLE)
+def readable_relations(context: DatabaseContext) -> Iterator[Finding]:
+    """The source user has SELECT on every table and sequence of the migration."""
+    hidden = [row for row in context.relations if row.kind in OF_KIND and not row.may_select]
+
+    def key(row: RelationRow) -> tuple[str, str]:
+        return row.schema, OF_KIND[row.kind]
+
+    findings = [
+        _not_readable(context, schema, kind, list(rows))
+        for (schema, kind), rows in groupby(sorted(hidden, key=key), key=key)
+    ]
+    yield from capped(findings, NOT_READABLE, what="schemas")
+
+
+def _not_readable(context: DatabaseContext, schema: str, kind: str, rows: Sequence[RelationRow]) -> Finding:
+    user = context.source.user
+    return NOT_READABLE.found(
+        f"{counted(len(rows), kind)} of schema {schema}",
+        saw=f"{user} lacks SELECT on {listed(row.label for row in rows)}.",
+        fix=f"Run the script on the source, in database {context.database.source_name}, as the owner"
+        + (", or grant the role pg_read_all_data." if context.source.facts.major >= 14 else "."),
+        fix_sql=_grants(context, schema, rows, user=user),
+    )
+
+
+def _grants(context: DatabaseContext, schema: str, rows: Sequence[RelationRow], *, user: str) -> str:
+    if rows[0].kind == "S":
+        all_of_schema = sum(row.schema == schema and row.kind == "S" for row in context.relations)
+        if len(rows) == all_of_schema:
+            return statement("GRANT SELECT ON ALL SEQUENCES IN SCHEMA {} TO {};", schema, user)
+        return "\n".join(statement("GRANT SELECT ON SEQUENCE {} TO {};", row.qualified, user) for row in rows)
+    all_of_schema = sum(row.schema == schema and row.kind in "rp" for row in context.relations)
+    if len(rows) == all_of_schema:
+        return statement("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {};", schema, user)
+    return "\n".join(statement("GRANT SELECT ON TABLE {} TO {};", row.qualified, user) for row in rows)
+
+
+@database_rule(ROWS_HIDDEN)
+def rows_behind_policies(context: DatabaseContext) -> Iterator[Finding]:
+    """No policy hides rows of the migration from the source user."""
+    user = context.source.user
+    findings = [
+        ROWS_HIDDEN.found(
+            f"Table {row.label}",
+            saw=f"Row-level security is on for the table, and {user} is subject to its policies.",
+            fix="Run the script on the source as a superuser. Where BYPASSRLS cannot be given, become a member of the "
+            f"owner instead (GRANT {row.owner}), which is enough unless the table has FORCE ROW LEVEL SECURITY.",
+            fix_sql=statement("ALTER ROLE {} BYPASSRLS;", user),
+        )
+        for row in context.tables
+        if row.hides_rows
+    ]
+    yield from capped(findings, ROWS_HIDDEN, what="tables")
+
+
+@dataclass(frozen=True)
+class LargeObjectRow:
+    """A row of queries/validation_large_objects.sql."""
+
+    total: int
+    hidden: int
+    first_hidden: list[int] | None
+    owners: list[str] | None
+
+
+@database_rule(LARGE_OBJECTS_HIDDEN)
+def readable_large_objects(context: DatabaseContext) -> Iterator[Finding]:
+    """The source user may read every large object."""
+    if context.source.superuser:
+        return
+    row = fetch_one(context.connection, "validation_large_objects", LargeObjectRow)
+    if not row.hidden:
+        return
+    user = context.source.user
+    owners = row.owners or []
+    yield LARGE_OBJECTS_HIDDEN.found(
+        counted(row.hidden, "large object"),
+        saw=f"{user} may read {row.total - row.hidden:,} of {row.total:,}; the others belong to {listed(owners)}.",
+        fix="Become a member of their owners by the script, run on the source as an administrator; or grant SELECT on "
+        "each large object.",
+        fix_sql="\n".join(statement("GRANT {} TO {};", owner, user) for owner in owners),
+    )

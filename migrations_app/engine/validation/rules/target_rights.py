@@ -1,0 +1,55 @@
+"""Rules about what the target user may do there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.spec import RolePolicy
+from migrations_app.engine.validation.code import code
+from migrations_app.engine.validation.context import ServerContext
+from migrations_app.engine.validation.rule import server_rule
+from migrations_app.engine.validation.wording import statement
+
+NO_CREATEDB = code(
+    "PM1030",
+    Level.FAILED,
+    "Target user may not create databases",
+    why="The target database is created (or dropped and created) by the migration.",
+)
+NO_CREATEROLE = code(
+    "603116",
+    Level.FAILED,
+    "Target user may not create roles",
+    why="The source's roles are created on the target before anything that belongs to them.",
+)
+
+
+@server_rule(NO_CREATEDB)
+def target_may_create_databases(context: ServerContext) -> Iterator[Finding]:
+    """The target user may create databases."""
+    privileges = context.target.facts.privileges
+    if not privileges.superuser and not privileges.create_database:
+        yield NO_CREATEDB.found(
+            f"Target user {privileges.user}",
+            saw="The user has neither CREATEDB nor SUPERUSER.",
+            fix="Run the script on the target as an administrator.",
+            fix_sql=statement("ALTER ROLE {} CREATEDB;", privileges.user),
+        )
+
+
+@server_rule(NO_CREATEROLE)
+def target_may_create_roles(context: ServerContext) -> Iterator[Finding]:
+    """The target user may create roles, if roles are to be copied and some are missing."""
+    privileges = context.target.facts.privileges
+    if context.spec.options.roles is RolePolicy.SKIP or privileges.superuser or privileges.create_role:
+        return
+    missing = [name for name in context.source.roles if not context.source.provider.owns_role(name)]
+    missing = [name for name in missing if name not in context.target.roles]
+    if missing:
+        yield NO_CREATEROLE.found(
+            f"Target user {privileges.user}",
+            saw=f"The user has neither CREATEROLE nor SUPERUSER, and {len(missing):,} roles of the source are missing.",
+            fix="Run the script on the target as an administrator, or choose in the options not to copy roles.",
+            fix_sql=statement("ALTER ROLE {} CREATEROLE;", privileges.user),
+        )
