@@ -56,13 +56,18 @@ def cancel_command(migration: Migration, *, wait: bool, output: Output) -> ExitC
 
 def resume_command(migration: Migration, *, wait: bool, output: Output) -> ExitCode:
     """Go on with a failed migration. Raises ``ActionRefused``, or ``CommandFailed`` where a password is missing."""
-    missing = {
-        f"{side}_password": password_for(Side(side), from_file=None, label=str(getattr(migration, side)))
-        for side in passwords_forgotten(migration)
-    }
-    migration_resume(migration.pk, **missing)
+    missing = passwords_forgotten(migration)
+    migration_resume(
+        migration.pk,
+        source_password=_asked_again(migration, Side.SOURCE) if Side.SOURCE in missing else "",
+        target_password=_asked_again(migration, Side.TARGET) if Side.TARGET in missing else "",
+    )
     record(migration, "Resumed")
     return finish(migration, wait=wait, output=output)
+
+
+def _asked_again(migration: Migration, side: Side) -> str:
+    return password_for(side, from_file=None, label=str(getattr(migration, side.value)))
 
 
 def finish(migration: Migration, *, wait: bool, output: Output) -> ExitCode:

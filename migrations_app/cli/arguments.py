@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentParser, _ArgumentGroup, _SubParsersAction
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from migrations_app.cli import argument_types as types
 from migrations_app.engine.spec import (
@@ -18,7 +18,7 @@ from migrations_app.models import SourceType, SslMode
 from migrations_app.services.drafts import OptionValues
 
 DEFAULTS = OptionValues()
-Parsers = _SubParsersAction[Any]
+Parsers: TypeAlias = "_SubParsersAction[Any]"
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _add_creating(commands: Parsers, subcommand: Subcommand) -> None:
     )
     _add_server(servers, "source")
     _add_server(servers, "target")
-    _add_options(parser.add_argument_group("options"))
+    _add_options(parser.add_argument_group("how the work is done"))
     if validates:
         parser.set_defaults(start=True, wait=True, option=MigrationOption.VALIDATE.value, schedule=None)
         return
