@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from migrations_app.engine import verification
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import (
     EngineError,
@@ -39,7 +40,6 @@ from migrations_app.engine.target.finish import analyze_rest, describe_target, f
 from migrations_app.engine.target.markers import Markers
 from migrations_app.engine.target.settings import restore_database_settings
 from migrations_app.engine.validation import validate
-from migrations_app.engine.verification import verify_database
 
 NOT_VERIFIED = "not_verified"
 
@@ -199,7 +199,7 @@ def _verify(job: DatabaseJob, stage: CopyStage) -> str:
     if job.spec.options.verification is VerificationLevel.NONE:
         return NOT_VERIFIED
     job.reporter.report(StepStarted(Step.VERIFY, job.database.id))
-    result = verify_database(
+    result = verification.verify_database(
         job.spec,
         job.database,
         job.source,
