@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from migrations_app.engine.verification.columns import Column, read_columns
+from migrations_app.engine.verification.database import verify_database
+from migrations_app.engine.verification.differences import Differences, find_differing_rows
 from migrations_app.engine.verification.digest import TableDigest, compare_digest, empty_digest, hash_table
 from migrations_app.engine.verification.digest_method import (
     COUNTS,
@@ -11,17 +13,26 @@ from migrations_app.engine.verification.digest_method import (
     choose_method,
     read_traits,
 )
+from migrations_app.engine.verification.large_objects import LargeObjectsDigest, digest_large_objects
+from migrations_app.engine.verification.sequences import SequenceState, read_sequences
 
 __all__ = [
     "COUNTS",
     "Column",
     "DigestMethod",
+    "Differences",
+    "LargeObjectsDigest",
+    "SequenceState",
     "ServerTraits",
     "TableDigest",
     "choose_method",
     "compare_digest",
+    "digest_large_objects",
     "empty_digest",
+    "find_differing_rows",
     "hash_table",
     "read_columns",
+    "read_sequences",
     "read_traits",
+    "verify_database",
 ]

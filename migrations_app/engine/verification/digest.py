@@ -112,9 +112,9 @@ def compare_digest(*, source: TableDigest, target: TableDigest) -> tuple[CheckRe
 
 
 def _count_difference(source_rows: int, target_rows: int) -> str:
-    if target_rows < source_rows:
-        return f"{source_rows - target_rows:,} rows are missing on the target"
-    return f"{target_rows - source_rows:,} rows too many on the target"
+    number = abs(source_rows - target_rows)
+    rows = "1 row is" if number == 1 else f"{number:,} rows are"
+    return f"{rows} {'missing' if target_rows < source_rows else 'too many'} on the target"
 
 
 def _bounds(part: PartPlan | None) -> list[sql.Composable]:

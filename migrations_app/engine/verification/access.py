@@ -1,0 +1,50 @@
+"""Owners and grants made comparable between two servers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+# grantee=privileges/grantor, as aclitemout prints it: https://www.postgresql.org/docs/18/ddl-priv.html
+ITEM = re.compile(r'^(?P<grantee>"(?:[^"]|"")*"|[^=]*)=(?P<privileges>[a-zA-Z*]*)/')
+PRIVILEGE = re.compile(r"[a-zA-Z]\*?")
+OWNER, PUBLIC = "(owner)", "(public)"
+MAINTAIN = "m"
+
+
+@dataclass(frozen=True)
+class AccessRules:
+    """Which owners and grants are compared.
+
+    ``missing_roles``: roles that were deliberately not copied and that the target does not have; what belongs to them
+    is left out on both sides. ``unknown_privileges``: letters of privileges that one of the servers does not know.
+    """
+
+    missing_roles: Collection[str] = ()
+    unknown_privileges: Collection[str] = ()
+
+    def comparable_owners(self, source: str | None, target: str | None) -> tuple[str | None, str | None]:
+        """Return both owners, or nothing to compare where the source's owner was not to be copied."""
+        return (None, None) if source in self.missing_roles else (source, target)
+
+    def grants(self, items: Sequence[str] | None, *, owner: str | None) -> str:
+        """Return an access control list in one form: sorted, without grantors, the owner not by name."""
+        merged: dict[str, set[str]] = {}
+        for item in items or ():
+            found = ITEM.match(item)
+            if found is None:
+                merged[item] = set()
+                continue
+            grantee = _grantee(found["grantee"], owner)
+            if grantee not in self.missing_roles:
+                privileges = PRIVILEGE.findall(found["privileges"])
+                merged.setdefault(grantee, set()).update(p for p in privileges if p[0] not in self.unknown_privileges)
+        return ", ".join(f"{grantee}={''.join(sorted(merged[grantee]))}" for grantee in sorted(merged))
+
+
+def _grantee(text: str, owner: str | None) -> str:
+    role = text[1:-1].replace('""', '"') if text.startswith('"') else text
+    if not role:
+        return PUBLIC
+    return OWNER if role == owner else role
