@@ -74,9 +74,10 @@ def split(script: bytes, *, identities: dict[int, tuple[int, int]]) -> Iterator[
         if entry not in seen and identities.get(entry) == (int(match.group(2)), int(match.group(3))):
             seen.add(entry)
             headers.append(match)
-    for match, following in zip(headers, [*headers[1:], None], strict=True):
-        body = script[match.end() : following.start() if following else len(script)]
-        yield _entry(match, FOOTER.sub(b"", body) if following is None else body)
+    ends = [header.start() for header in headers[1:]] + [len(script)]
+    for match, end in zip(headers, ends[: len(headers)], strict=True):
+        body = script[match.end() : end]
+        yield _entry(match, FOOTER.sub(b"", body) if end == len(script) else body)
 
 
 def _entry(match: re.Match[bytes], body: bytes) -> TocEntry:
