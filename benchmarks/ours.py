@@ -79,8 +79,8 @@ def main() -> int:
         queue_for=lambda _: MemoryPartQueue(),
         work_dir=Path(arguments.work_dir),
     )
-    print(json.dumps({"outcome": str(outcome), "problems": reporter.problems}))
-    return 1 if reporter.problems else 0
+    print(json.dumps({"succeeded": outcome.succeeded, "problems": reporter.problems}))
+    return 0 if outcome.succeeded and not reporter.problems else 1
 
 
 def _parser() -> argparse.ArgumentParser:
