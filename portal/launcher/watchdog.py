@@ -13,17 +13,17 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.db.models.functions import Now
 from django_q.models import OrmQ
 
-from migrations_app.models import Run
-from migrations_app.services.liveness import workers_seen_seconds_ago
+from migrations_app.models import ProcessHeartbeat, Run
+from migrations_app.services.liveness import ProcessKind, workers_seen_seconds_ago
 from portal.launcher import web_health
 from portal.launcher.console import log
 from portal.launcher.service import ServiceRunner
-from portal.launcher.services import LONG_TASKS, QUEUES, WEB
+from portal.launcher.services import LONG_TASKS, QUEUES, RECONCILER, WEB
 from portal.launcher.web_health import Health
 
 CHECK_EVERY_SECONDS = 5.0
 QUEUE_STUCK_AFTER = timedelta(seconds=20)
-WORKERS_SILENT_AFTER_SECONDS = 30.0
+SILENT_AFTER = timedelta(seconds=30)
 SETTLED_AFTER_SECONDS = 40.0
 SILENCES_BEFORE_RESTART = 3
 
@@ -56,7 +56,7 @@ class Watchdog:
     def _queues(self) -> list[Stuck]:
         try:
             close_old_connections()
-            found = stuck_queues()
+            found = [*stuck_queues(), *silent_reconciler()]
         except DatabaseError as error:
             connection.close()
             if self._database_answered:
@@ -78,13 +78,21 @@ class Watchdog:
 def stuck_queues() -> list[Stuck]:
     """Return the services whose queue nobody empties, or all of them when no worker has answered for long."""
     seconds = workers_seen_seconds_ago()
-    if seconds is None or seconds > WORKERS_SILENT_AFTER_SECONDS:
+    if seconds is None or seconds > SILENT_AFTER.total_seconds():
         return [Stuck(service, "no worker answers") for service in QUEUES.values()]
     waiting = OrmQ.objects.filter(lock__lt=Now() - QUEUE_STUCK_AFTER, key__in=QUEUES).values_list("key", flat=True)
     stuck = {QUEUES[key] for key in waiting.distinct()}
     if LONG_TASKS in stuck and every_worker_conducts():
         stuck.remove(LONG_TASKS)
     return [Stuck(service, "tasks wait although a worker is free") for service in sorted(stuck)]
+
+
+def silent_reconciler() -> list[Stuck]:
+    """Return the reconciler if this host's has not been seen for long."""
+    beats = ProcessHeartbeat.objects.filter(kind=ProcessKind.RECONCILER, host=socket.gethostname())
+    if beats.filter(seen_at__gt=Now() - SILENT_AFTER).exists():
+        return []
+    return [Stuck(RECONCILER, "it is not seen")]
 
 
 def every_worker_conducts() -> bool:

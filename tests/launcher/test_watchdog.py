@@ -13,7 +13,7 @@ from django_q.models import OrmQ
 
 from migrations_app.models import Migration, MigrationEndpoint, ProcessHeartbeat, Run
 from migrations_app.services.liveness import ProcessKind, beat
-from portal.launcher.watchdog import Stuck, stuck_queues
+from portal.launcher.watchdog import Stuck, silent_reconciler, stuck_queues
 
 pytestmark = pytest.mark.django_db
 
@@ -70,3 +70,11 @@ def test_workers_of_another_host_do_not_count() -> None:
 def test_silent_workers_are_restarted() -> None:
     ProcessHeartbeat.objects.update(seen_at=Now() - timedelta(seconds=45))
     assert stuck_queues() == [Stuck("tasks", "no worker answers"), Stuck("long-tasks", "no worker answers")]
+
+
+def test_a_reconciler_of_this_host_must_be_seen() -> None:
+    assert silent_reconciler() == [Stuck("reconciler", "it is not seen")]
+    beat(ProcessKind.RECONCILER)
+    assert silent_reconciler() == []
+    ProcessHeartbeat.objects.update(host="elsewhere")
+    assert silent_reconciler() == [Stuck("reconciler", "it is not seen")]
