@@ -27,6 +27,7 @@ MAY_START_PROCESSES = {
     POSTGRES: "it starts psql, pg_dump and pg_restore",
     "portal.local_postgres": "it starts servers",
     "portal.launcher": "it starts the portal's own processes",
+    "portal.demo": "it fills the sample servers with psql",
 }
 MAY_USE_THE_ENGINE = {
     "portal.demo": "it starts sample servers and fills them through the engine's connections",
