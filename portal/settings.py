@@ -211,6 +211,8 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
+# The wizard's list of databases has four fields for each, its list of tables one for each that is ticked.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 50_000
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 
