@@ -1,0 +1,3 @@
+-- What a running server would have: statistics for the planner.
+RESET ROLE;
+RESET search_path;
