@@ -21,7 +21,9 @@ CREATE INDEX products_search ON shop.products USING gin (search);
 CREATE INDEX products_usual_price ON shop.products USING gist (usual_price);
 CREATE INDEX products_name ON shop.products (name COLLATE shop.byte_order);
 ALTER TABLE shop.products CLUSTER ON products_name;
+\if :v11
 ALTER INDEX shop.customers_by_domain ALTER COLUMN 1 SET STATISTICS 250;
+\endif
 
 \if :v11
 ALTER TABLE shop.orders ADD CONSTRAINT orders_pkey PRIMARY KEY (id, ordered_at, country);
