@@ -67,12 +67,15 @@ def conduct(migration_id: UUID, *, engine: Engine | None = None) -> str:
     if lease is None:
         return "nothing to do: not due, ended, or driven by another worker"
     control = Control(fence=lease.fence)
+    is_in_order = False
     try:
         with Heartbeat(lease, control=control):
-            ending = _run(lease, control, engine=engine or _offline_engine())
-            return _end(lease, ending) if ending else f"run {lease.fence} stopped; another goes on"
+            ending = _run(lease, control, engine=engine)
+            said = _end(lease, ending) if ending else f"run {lease.fence} stopped; another goes on"
+        is_in_order = ending is not None or is_draining()
+        return said
     finally:
-        _release(lease)
+        _release(lease, is_in_order=is_in_order)
 
 
 def _begin(migration_id: UUID) -> Lease | None:
@@ -108,7 +111,7 @@ def _mark_in_progress(lease: Lease) -> None:
     )
 
 
-def _run(lease: Lease, control: Control, *, engine: Engine) -> Ending | None:
+def _run(lease: Lease, control: Control, *, engine: Engine | None) -> Ending | None:
     """Return how the engine ended; None when the migration is another worker's now, or will be."""
     if lease.attempt > ABRUPT_ENDS_IN_A_ROW:
         return Ending(
@@ -118,7 +121,7 @@ def _run(lease: Lease, control: Control, *, engine: Engine) -> Ending | None:
             hint="Look whether this machine runs out of memory (dmesg), then resume.",
         )
     try:
-        return _ending_of(_engine_outcome(lease, control, engine=engine), lease)
+        return _ending_of(_engine_outcome(lease, control, engine=engine or _offline_engine()), lease)
     except LeaseLost as error:
         logger.warning("run %s of migration %s stopped: %s", lease.fence, lease.migration_id, error)
         return None
@@ -209,9 +212,9 @@ def _end(lease: Lease, ending: Ending) -> str:
     return ending.state.value
 
 
-def _release(lease: Lease) -> None:
+def _release(lease: Lease, *, is_in_order: bool) -> None:
     try:
-        patiently(lambda _: release(lease), connection=connection, seconds=LEASE_SECONDS)
+        patiently(lambda _: release(lease, is_in_order=is_in_order), connection=connection, seconds=LEASE_SECONDS)
     except DatabaseError:
         logger.exception("the lease of migration %s will expire by itself", lease.migration_id)
 

@@ -18,6 +18,7 @@ from migrations_app.engine.spec import MigrationOption
 from migrations_app.lifecycle import transition
 from migrations_app.models import Migration, MigrationDatabase, State, StepState
 from migrations_app.services.credentials import forget_password
+from migrations_app.services.recording.ledger import clean
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Ending:
     error: str = ""
     hint: str = ""
     server_message: str = ""
+
+    def __post_init__(self) -> None:
+        """Drop what PostgreSQL cannot keep: the texts come from servers."""
+        for name in ("message", "error", "hint", "server_message"):
+            object.__setattr__(self, name, clean(getattr(self, name)))
 
 
 def write_ending(
@@ -52,7 +58,7 @@ def write_ending(
             address=address,
             error=ending.error,
             error_hint=ending.hint,
-            error_server_message=ending.server_message.replace("\x00", ""),
+            error_server_message=ending.server_message,
         )
         migration = Migration.objects.select_related("source", "target").get(pk=migration_id)
         for database in migration.databases.all():

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -56,9 +57,13 @@ def extend(lease: Lease) -> bool:
     return bool(_ours(lease).update(lease_until=Now() + LEASE))
 
 
-def release(lease: Lease) -> bool:
-    """Give the lease back in good order, so that anybody may claim it now; False if it was not ours any more."""
-    return bool(_ours(lease).update(lease_until=None, owner="", attempts=0))
+def release(lease: Lease, *, is_in_order: bool = True) -> bool:
+    """Give the lease back, so that anybody may claim it now; False if it was not ours any more.
+
+    Only a run that ended in good order makes the count of attempts begin anew.
+    """
+    changes: dict[str, Any] = {"lease_until": None, "owner": ""} | ({"attempts": 0} if is_in_order else {})
+    return bool(_ours(lease).update(**changes))
 
 
 @contextmanager

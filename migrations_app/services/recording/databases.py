@@ -74,9 +74,7 @@ def _result(event: DatabaseFinished) -> dict[str, Any]:
         names = ", ".join(event.losses[:5]) + (" …" if count > 5 else ".")
         return {
             "state": State.FAILED,
-            "error": clean(
-                f"{objects} could not be restored: {', '.join(event.losses[:5])}{' …' if count > 5 else '.'}"
-            ),
+            "error": clean(f"{objects} could not be restored: {names}"),
             "error_hint": "The findings hold each statement and the server's message. Mend the cause and resume.",
             "error_server_message": "",
             "on_target": "Everything else is on the target.",
