@@ -34,13 +34,12 @@ class AccessRules:
         for item in items or ():
             found = ITEM.match(item)
             if found is None:
-                merged[item] = set()
-                continue
+                raise ValueError(f"not an access control item: {item}")
             grantee = _grantee(found["grantee"], owner)
             if grantee not in self.missing_roles:
                 privileges = PRIVILEGE.findall(found["privileges"])
                 merged.setdefault(grantee, set()).update(p for p in privileges if p[0] not in self.unknown_privileges)
-        return ", ".join(f"{grantee}={''.join(sorted(merged[grantee]))}" for grantee in sorted(merged))
+        return ", ".join(f"{grantee}={''.join(sorted(merged[grantee]))}" for grantee in sorted(merged) if merged[grantee])
 
 
 def _grantee(text: str, owner: str | None) -> str:

@@ -11,6 +11,7 @@ from migrations_app.engine.ports import Reporter
 from migrations_app.engine.postgres import Connection, Error, Server
 from migrations_app.engine.spec import DatabaseSpec, MigrationSpec, RolePolicy, VerificationLevel
 from migrations_app.engine.verification.access import MAINTAIN, AccessRules
+from migrations_app.engine.verification.catalog import verify_catalog
 from migrations_app.engine.verification.columns import TableName
 from migrations_app.engine.verification.context import Verification
 from migrations_app.engine.verification.digest import TableDigest
@@ -76,6 +77,11 @@ def verify_database(
             control=control,
             expected=source_large_objects,
         ),
+    )
+    _step(
+        verification,
+        "catalog",
+        lambda one, other: verify_catalog(one, other, scope=scope, access=access, verdicts=verdicts, control=control),
     )
     return verdicts.worst
 

@@ -1,0 +1,228 @@
+"""Compare the whole catalog: every class of objects by name, and every property of each."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from migrations_app.engine.control import Control
+from migrations_app.engine.events import CheckResult
+from migrations_app.engine.postgres import Connection, Error
+from migrations_app.engine.verification.access import AccessRules
+from migrations_app.engine.verification.catalog_objects import FILES, CatalogObject, read_objects, side_by_side
+from migrations_app.engine.verification.same_meaning import CannotTell, mean_the_same
+from migrations_app.engine.verification.scope import Scope
+from migrations_app.engine.verification.verdicts import Verdicts
+
+RELATIONS = frozenset({"table", "view", "materialized view", "foreign table"})
+NOT_COMPARED = frozenset({"owner of the table", "head", "base type", "version"})
+HIDDEN = "secret options"
+OLD_TRIGGER_WORDS = re.compile(r" EXECUTE PROCEDURE (?!.* EXECUTE )", re.DOTALL)
+PLURALS = {
+    "index": "indexes",
+    "policy": "policies",
+    "operator family": "operator families",
+    "operator class": "operator classes",
+    "text search dictionary": "text search dictionaries",
+    "default privileges": "default privileges",
+    "statistics": "statistics objects",
+}
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """One property that differs, or may differ where the target could not read a text."""
+
+    name: str
+    source: Any
+    target: Any
+    doubt: str = ""
+
+
+def verify_catalog(
+    source: Connection,
+    target: Connection,
+    *,
+    scope: Scope,
+    access: AccessRules,
+    verdicts: Verdicts,
+    control: Control,
+) -> None:
+    """Report one line for each class with the number of identical objects, and one for each object that differs.
+
+    ``target`` must be allowed to create temporary objects; they are rolled back. Raises psycopg errors only when a
+    connection is lost.
+    """
+    comparison = _Comparison(target, scope=scope, access=access, verdicts=verdicts)
+    oldest = min(source.info.server_version, target.info.server_version) // 10000
+    for file in FILES:
+        control.check()
+        try:
+            _compare_file(source, target, file, oldest=oldest, take=comparison.take)
+            comparison.finish_class()
+        except Error as error:
+            control.check()
+            if source.closed or target.closed:
+                raise
+            verdicts.could_not(file.replace("_", " "), "all", because=error)
+
+
+def _compare_file(
+    source: Connection,
+    target: Connection,
+    file: str,
+    *,
+    oldest: int,
+    take: Callable[[CatalogObject | None, CatalogObject | None], None],
+) -> None:
+    with (
+        source.transaction(),
+        target.transaction(),
+        read_objects(source, file, oldest=oldest) as before,
+        read_objects(target, file, oldest=oldest) as after,
+    ):
+        for one, other in side_by_side(before, after):
+            take(one, other)
+
+
+class _Comparison:
+    """Compares object by object, and looks again at those whose texts differ when a class is through."""
+
+    def __init__(self, target: Connection, *, scope: Scope, access: AccessRules, verdicts: Verdicts) -> None:
+        self._target = target
+        self._scope = scope
+        self._access = access
+        self._verdicts = verdicts
+        self._one_sided: set[tuple[str | None, str | None]] = set()
+        self._identical: Counter[str] = Counter()
+        self._differing: list[tuple[CatalogObject, CatalogObject, list[_Difference]]] = []
+
+    def take(self, one: CatalogObject | None, other: CatalogObject | None) -> None:
+        """Compare one pair; None where a side has no such object."""
+        found = one or other
+        if found is None or not self._is_in_scope(found):
+            return
+        if one is None or other is None:
+            self._report_one_sided(found, missing=other is None)
+        elif found.object_class == "extension":
+            self._report_extension(one, other)
+        elif differences := list(self._differences(one, other)):
+            self._differing.append((one, other, differences))
+        else:
+            self._identical[found.object_class] += 1
+
+    def _is_in_scope(self, found: CatalogObject) -> bool:
+        if found.object_class not in RELATIONS and (found.schema, found.relation) in self._one_sided:
+            return False
+        if found.object_class in ("default privileges", "user mapping", "database setting"):
+            return found.owner not in self._access.missing_roles and self._scope.takes(schema=found.schema)
+        return self._scope.takes(schema=found.schema, relation=found.relation)
+
+    def _report_one_sided(self, found: CatalogObject, *, missing: bool) -> None:
+        if found.object_class in RELATIONS:
+            self._one_sided.add((found.schema, found.relation))
+        words = _described(found)
+        self._verdicts.add(
+            found.object_class,
+            found.name,
+            CheckResult.DIFFERENT,
+            source=words if missing else "none",
+            target="none" if missing else words,
+            detail="missing on the target" if missing else "only on the target",
+        )
+
+    def _report_extension(self, one: CatalogObject, other: CatalogObject) -> None:
+        """The version is told and not compared: the target's own version of an extension is the right one."""
+        differences = list(self._differences(one, other))
+        self._verdicts.add(
+            one.object_class,
+            one.name,
+            CheckResult.DIFFERENT if differences else CheckResult.IDENTICAL,
+            source=f"version {one.properties['version']}",
+            target=f"version {other.properties['version']}",
+            detail="; ".join(f"{d.name}: {d.source} on the source, {d.target} on the target" for d in differences),
+        )
+
+    def _differences(self, one: CatalogObject, other: CatalogObject) -> Iterator[_Difference]:
+        """A property that only one of the two versions knows is not compared."""
+        for name in one.properties:
+            if name in NOT_COMPARED or name not in other.properties:
+                continue
+            before, after = self._comparable(name, one, other)
+            if before != after:
+                yield _Difference(name, before, after)
+
+    def _comparable(self, name: str, one: CatalogObject, other: CatalogObject) -> tuple[Any, Any]:
+        before, after = one.properties[name], other.properties[name]
+        if name == "owner":
+            return self._access.comparable_owners(before, after)
+        if name == "grants":
+            return self._access.grants(before, owner=one.owner), self._access.grants(after, owner=other.owner)
+        if (one.object_class, name) == ("trigger", "definition"):
+            return OLD_TRIGGER_WORDS.sub(" EXECUTE FUNCTION ", before), OLD_TRIGGER_WORDS.sub(
+                " EXECUTE FUNCTION ", after
+            )
+        return before, after
+
+    def finish_class(self) -> None:
+        """Report what was collected since the last class."""
+        for one, other, differences in self._differing:
+            real = [real for difference in differences if (real := self._confirmed(other, difference))]
+            if real:
+                self._report_different(one, real)
+            else:
+                self._identical[one.object_class] += 1
+        for object_class, count in sorted(self._identical.items()):
+            self._verdicts.add(object_class, _counted(count, object_class), CheckResult.IDENTICAL)
+        self._differing.clear()
+        self._identical.clear()
+
+    def _confirmed(self, other: CatalogObject, difference: _Difference) -> _Difference | None:
+        """Return the difference unless both texts mean the same; with a doubt where that could not be told."""
+        texts = (difference.source, difference.target)
+        try:
+            return None if mean_the_same(self._target, other, difference.name, texts=texts) else difference
+        except CannotTell as doubt:
+            return _Difference(difference.name, *texts, doubt=str(doubt))
+
+    def _report_different(self, one: CatalogObject, differences: list[_Difference]) -> None:
+        certain = [difference for difference in differences if not difference.doubt]
+        doubts = [difference for difference in differences if difference.doubt]
+        self._verdicts.add(
+            one.object_class,
+            one.name,
+            CheckResult.DIFFERENT if certain else CheckResult.COULD_NOT_VERIFY,
+            source="\n".join(f"{d.name}: {_words(d.name, d.source)}" for d in differences),
+            target="\n".join(f"{d.name}: {_words(d.name, d.target)}" for d in differences),
+            detail=_detail(certain, doubts),
+        )
+
+
+def _detail(certain: list[_Difference], doubts: list[_Difference]) -> str:
+    parts = [f"different: {', '.join(d.name for d in certain)}"] if certain else []
+    parts += [f"the texts of {d.name} differ; whether they mean the same could not be told: {d.doubt}" for d in doubts]
+    return "; ".join(parts)
+
+
+def _described(found: CatalogObject) -> str:
+    """The most telling property of an object, or all that are set."""
+    definition = found.properties.get("definition") or found.properties.get("condition")
+    if definition:
+        return str(definition)
+    told = {n: v for n, v in found.properties.items() if v not in (None, False, []) and n not in NOT_COMPARED}
+    return ", ".join(f"{name}: {_words(name, value)}" for name, value in told.items())
+
+
+def _words(name: str, value: Any) -> str:
+    if name == HIDDEN:
+        return "(hidden)" if value else "none"
+    if value is None:
+        return "none"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _counted(count: int, object_class: str) -> str:
+    return f"{count:,} {object_class if count == 1 else PLURALS.get(object_class, object_class + 's')}"
