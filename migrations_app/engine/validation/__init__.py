@@ -45,4 +45,4 @@ def _see(server: Server, findings: Findings) -> SeenServer | None:
         return None
 
 
-__all__ = ["rules", "validate"]
+__all__ = ["DATABASE_RULES", "SERVER_RULES", "rules", "validate"]

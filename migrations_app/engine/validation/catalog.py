@@ -61,7 +61,7 @@ class OwnerRow:
 
 @dataclass(frozen=True)
 class CollationRow:
-    """A row of validation_known_collations.sql; ``provider`` is ``c`` (libc), ``i`` (ICU), ``b`` (built in) or ``d``."""
+    """A row of validation_known_collations.sql; ``provider`` is c (libc), i (ICU), b (built in), d (default)."""
 
     schema: str
     name: str

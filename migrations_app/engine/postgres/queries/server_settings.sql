@@ -28,7 +28,8 @@ SELECT current_setting('server_version_num')::int AS version_number,
        (SELECT setting FROM pg_settings WHERE name = 'shared_preload_libraries') AS shared_preload_libraries,
        (SELECT setting FROM pg_settings WHERE name = 'data_directory') AS data_directory,
        (SELECT setting FROM pg_settings WHERE name = 'unix_socket_directories') AS unix_socket_directories,
-       EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i') AS has_icu,
+       -- a server without ICU has the collation unicode all the same, from version 16 on
+       EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i' AND collname <> 'unicode') AS has_icu,
        EXISTS (SELECT FROM pg_settings WHERE name = 'ssl' AND setting = 'on') AS offers_tls,
        current_setting('port')::int AS server_port,
        pg_postmaster_start_time()::text AS started_at

@@ -1,6 +1,6 @@
 -- Collations that people defined in the current database, or that their columns, indexes and types use.
 WITH used AS (
-    SELECT refobjid AS collation, count(*) AS uses, min(classid::int8 << 32 | objid::int8) AS first
+    SELECT refobjid AS collation, count(*) AS uses, min(ARRAY[classid::int8, objid::int8, objsubid]) AS first
       FROM pg_depend
      WHERE refclassid = 'pg_collation'::regclass AND deptype = 'n'
      GROUP BY 1
@@ -8,7 +8,7 @@ WITH used AS (
 SELECT n.nspname::text AS schema, c.collname::text AS name, c.collprovider::text AS provider,
        c.collcollate::text AS collate, c.collctype::text AS ctype, c.collcollate::text AS locale,
        coalesce(u.uses, 0) AS uses,
-       pg_describe_object((u.first >> 32)::oid, (u.first & 4294967295)::oid, 0) AS example
+       pg_describe_object(u.first[1]::oid, u.first[2]::oid, u.first[3]::int) AS example
   FROM pg_collation c
   JOIN pg_namespace n ON n.oid = c.collnamespace
   LEFT JOIN used u ON u.collation = c.oid
