@@ -11,6 +11,7 @@ from migrations_app.engine.findings import Level
 from migrations_app.models import Migration, MigrationFinding
 
 LEVEL_ORDER = (Level.FAILED, Level.UNKNOWN, Level.WARNING, Level.INFO)
+OPENED_AT_ONCE = 3
 LEVEL_LABELS = {
     Level.FAILED: "Failed",
     Level.UNKNOWN: "Could not check",
@@ -46,6 +47,11 @@ class LevelGroup:
     def label(self) -> str:
         """The level as a heading."""
         return LEVEL_LABELS[self.level]
+
+    @property
+    def is_urgent(self) -> bool:
+        """Few findings that must be fixed: worth being read at once."""
+        return self.level == Level.FAILED and self.count <= OPENED_AT_ONCE
 
     @property
     def meaning(self) -> str:
