@@ -32,7 +32,7 @@ wizard_urls: list[URLPattern] = [
     path("migrations/name/", wizard.name_available, name="migration-name-available"),
     path("migrations/<uuid:pk>/setup/", wizard.resume, name="wizard-resume"),
     path("migrations/<uuid:pk>/setup/discard/", wizard.discard, name="wizard-discard"),
-    path("migrations/<uuid:pk>/setup/tables/<str:database>/", wizard.tables, name="wizard-tables"),
+    path("migrations/<uuid:pk>/setup/tables/<path:database>/", wizard.tables, name="wizard-tables"),
     path("migrations/<uuid:pk>/setup/<slug:step>/", wizard.step, name="wizard"),
 ]
 

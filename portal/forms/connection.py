@@ -77,7 +77,7 @@ class ConnectionForm(forms.Form):
         strip=False,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
     )
-    sslmode = forms.ChoiceField(label="TLS mode", choices=SslMode.choices)
+    sslmode = forms.ChoiceField(label="TLS mode", choices=SslMode.choices, initial=SslMode.PREFER)
     ca_certificate = forms.CharField(
         label="Certificate authority (PEM)",
         required=False,

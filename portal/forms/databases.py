@@ -34,6 +34,18 @@ class Row:
     problems: list[str] = field(default_factory=list)
 
     @property
+    def extensions(self) -> list[str]:
+        """Extensions with their versions; plpgsql is everywhere and says nothing."""
+        return [name for name in self.facts.get("extensions") or [] if not name.startswith("plpgsql ")]
+
+    @property
+    def moving_bytes(self) -> int:
+        """What moves: all of it, or what remains after tables were left out."""
+        if self.stored and self.stored.selection:
+            return int(self.stored.facts.get("remaining_bytes", 0))
+        return int(self.facts.get("size_bytes") or 0)
+
+    @property
     def can_move(self) -> bool:
         """A database that this user cannot open cannot move."""
         return self.facts.get("table_count") is not None or not self.facts.get("problem")

@@ -81,6 +81,12 @@ def rows(value: int | None) -> str:
 
 
 @register.filter
+def counted(value: int | None, noun: str) -> str:
+    """Return a count with its noun: ``1 table``, ``1,204 tables``."""
+    return f"{rows(value)} {noun}{'' if value == 1 else 's'}"
+
+
+@register.filter
 def rate(bytes_per_second: float | None) -> str:
     """Return a throughput: ``118.0 MiB/s``."""
     return NOTHING if bytes_per_second is None else f"{bytes_in_words(bytes_per_second)}/s"
@@ -94,8 +100,9 @@ def duration(seconds: float | None) -> str:
     seconds = max(0.0, float(seconds))
     if seconds < 1:
         return f"{seconds:.1f} s" if seconds >= 0.05 else "0 s"
-    if round(seconds) < MINUTE_SECONDS:
-        return f"{seconds:.0f} s"
+    seconds = round(seconds)
+    if seconds < MINUTE_SECONDS:
+        return f"{seconds} s"
     if seconds < HOUR_SECONDS:
         return _two(seconds, big=MINUTE_SECONDS, small=1, names=("min", "s"))
     if seconds < DAY_SECONDS:

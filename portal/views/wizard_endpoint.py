@@ -72,7 +72,8 @@ def _save(request: HttpRequest, migration: Migration, *, side: Side, form: Endpo
         except EngineError as error:
             failure = explain(error, row=row, source_type=migration.source_type if side is Side.SOURCE else "")
     if testing and is_htmx(request):
-        return fragment(request, "wizard/_test.html", _test_context(row, side=side, failure=failure) | {"oob": True})
+        context = _test_context(migration, side=side, failure=failure) | {"oob": True}
+        return fragment(request, "wizard/_test.html", context)
     if testing or failure:
         clean = EndpointForm(row=row, initial=_stored(row) | {"save_as": form.cleaned_data["save_as"]})
         return _page(request, migration, side=side, form=clean, failure=failure)
@@ -140,21 +141,22 @@ def _refuse(request: HttpRequest, migration: Migration, *, side: Side, form: End
     return fragment(request, "wizard/_test.html", {"problems": problems, "row": getattr(migration, side.value)})
 
 
-def _test_context(row: Any, *, side: Side, failure: Failure | None) -> dict[str, Any]:
+def _test_context(migration: Migration, *, side: Side, failure: Failure | None) -> dict[str, Any]:
+    row: MigrationEndpoint = getattr(migration, side.value)
+    chosen_type = migration.source_type if side is Side.SOURCE else ""
     return {
         "row": row,
         "failure": failure,
         "facts": fact_strip(row.facts) if row.tested_at else [],
-        "warnings": warnings_of(row.facts, side=side) if row.tested_at else [],
+        "warnings": warnings_of(row.facts, side=side, chosen_type=chosen_type) if row.tested_at else [],
         "notes": row.facts.get("notes", []) if row.tested_at else [],
-        "seen": seen.endpoint_mark(row) if isinstance(row, MigrationEndpoint) else "",
+        "seen": seen.endpoint_mark(row),
     }
 
 
 def _page(
     request: HttpRequest, migration: Migration, *, side: Side, form: EndpointForm, failure: Failure | None = None
 ) -> HttpResponse:
-    row: MigrationEndpoint = getattr(migration, side.value)
     step = side.value
     context = {
         "form": form,
@@ -166,7 +168,7 @@ def _page(
         "back_url": url_of(migration, previous_step(step)),
         "next_title": TITLES[next_step(step)].lower(),
     }
-    return render(request, "wizard/endpoint.html", context | _test_context(row, side=side, failure=failure))
+    return render(request, "wizard/endpoint.html", context | _test_context(migration, side=side, failure=failure))
 
 
 def _stored(row: MigrationEndpoint) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from migrations_app.engine.providers import PROVIDERS, SELF_HOSTED
 from migrations_app.engine.spec import Side
 from portal.templatetags.portal_format import bytes_in_words
 
+PROVIDER_NAMES = {provider.key: provider.name for provider in PROVIDERS if provider is not SELF_HOSTED}
 OLDEST_SOURCE, OLDEST_TARGET = 10, 11
 RIGHTS = (("create_database", "create databases"), ("create_role", "create roles"), ("replication", "replicate"))
 CHECKS = {"authority": "certificate verified", "authority and host name": "certificate and host name verified"}
@@ -56,11 +58,17 @@ def _list(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def warnings_of(facts: dict[str, Any], *, side: Side) -> list[str]:
-    """Return what about a server that answered would hurt later, each with what to do."""
+def warnings_of(facts: dict[str, Any], *, side: Side, chosen_type: str = "") -> list[str]:
+    """Return what about a server that answered would hurt later, each with what to do.
+
+    ``chosen_type`` is the source type that somebody chose, to be compared with what the server looks like.
+    """
     if not facts:
         return []
     found = []
+    if chosen_type in PROVIDER_NAMES and facts["provider"] != chosen_type:
+        seen, chosen = facts["provider_name"], PROVIDER_NAMES[chosen_type]
+        found.append(f"This looks like {seen}, not {chosen}. Check the address, or change the source type.")
     oldest = OLDEST_SOURCE if side is Side.SOURCE else OLDEST_TARGET
     if facts["major"] < oldest:
         found.append(f"PostgreSQL {facts['major']} is too old: a {side.value} needs at least {oldest}.")

@@ -9,7 +9,7 @@ from typing import Any
 from migrations_app.engine.spec import MigrationMode, MigrationOption
 from migrations_app.models import Migration, MigrationDatabase, SourceType
 from migrations_app.models.migration import ON_ERROR_CHOICES, ROLE_CHOICES, VERIFICATION_CHOICES
-from portal.templatetags.portal_format import bytes_in_words, rows
+from portal.templatetags.portal_format import bytes_in_words, counted
 from portal.wizard.fact_strip import version_of
 from portal.wizard.steps import chosen, moving_bytes, moving_tables, url_of
 
@@ -81,7 +81,7 @@ def _databases(migration: Migration) -> str:
     more = f" and {len(rows_chosen) - 8} more" if len(rows_chosen) > 8 else ""
     total = bytes_in_words(sum(moving_bytes(row) for row in rows_chosen))
     tables = sum(moving_tables(row) for row in rows_chosen)
-    return f"{count_databases(len(rows_chosen))}: {names}{more}; {total} in {rows(tables)} tables."
+    return f"{count_databases(len(rows_chosen))}: {names}{more}; {total} in {counted(tables, 'table')}."
 
 
 def _parallelism(migration: Migration) -> str:
@@ -97,7 +97,7 @@ def _passwords(migration: Migration) -> str:
 
 def count_databases(count: int) -> str:
     """Return ``1 database`` or ``3 databases``."""
-    return f"{count} database{'' if count == 1 else 's'}"
+    return counted(count, "database")
 
 
 def effects(migration: Migration) -> list[Effect]:
@@ -109,11 +109,12 @@ def effects(migration: Migration) -> list[Effect]:
 
 
 def _effect(row: MigrationDatabase, *, existing: dict[str, Any] | None) -> Effect:
-    coming = f"{bytes_in_words(moving_bytes(row))} in {rows(moving_tables(row))} tables from {row.source_name}"
+    tables_coming = counted(moving_tables(row), "table")
+    coming = f"{bytes_in_words(moving_bytes(row))} in {tables_coming} from {row.source_name}"
     if existing is None:
         return Effect(row, overwrites=False, words=f"is created, with {coming}.")
     size, tables = existing.get("size_bytes"), existing.get("table_count")
-    there = f"{bytes_in_words(size)} in {rows(tables)} tables" if size is not None else "its present content"
+    there = f"{bytes_in_words(size)} in {counted(tables, 'table')}" if size is not None else "its present content"
     return Effect(row, overwrites=True, words=f"is dropped with {there}, and created anew with {coming}.")
 
 
