@@ -32,6 +32,10 @@ class ToolFailed(EngineError):
     """A client program (psql, pg_dump, pg_restore) ended with an error."""
 
 
+class StatementRefused(EngineError):
+    """A server refused a statement that the migration cannot do without."""
+
+
 class CopyFailed(EngineError):
     """The rows of a part could not be copied; nothing of the part is on the target."""
 

@@ -17,7 +17,10 @@ from migrations_app.engine.target.markers import Markers
 
 @dataclass(frozen=True)
 class DatabaseJob:
-    """One database on its way. ``encoding`` is the source database's; both servers are reached through it."""
+    """One database on its way.
+
+    ``encoding`` is the one in which both servers are spoken to, ``codec`` is Python's name of it.
+    """
 
     spec: MigrationSpec
     database: DatabaseSpec
@@ -29,6 +32,7 @@ class DatabaseJob:
     markers: Markers
     work_dir: Path
     encoding: str = "UTF8"
+    codec: str = "utf-8"
     source_version: int = 0
     target_version: int = 0
     losses: list[str] = field(default_factory=list)

@@ -36,7 +36,7 @@ from migrations_app.engine.sequences import copy_sequences
 from migrations_app.engine.spec import DatabaseSpec, MigrationOption, MigrationSpec, VerificationLevel
 from migrations_app.engine.table_copy.stage import CopyStage
 from migrations_app.engine.target.database import prepare_target
-from migrations_app.engine.target.finish import analyze_rest, describe_target, forget_notes
+from migrations_app.engine.target.finish import analyze_rest, describe_target, durable, forget_notes
 from migrations_app.engine.target.markers import Markers
 from migrations_app.engine.target.settings import restore_database_settings
 from migrations_app.engine.validation import validate
@@ -174,8 +174,9 @@ def _move(job: DatabaseJob) -> DatabaseOutcome:
     """The recipe for one database."""
     job = prepare_target(job)
     stage = CopyStage(job)
-    stage.run()
-    _restore_the_rest(job, stage)
+    with durable(job):
+        stage.run()
+        _restore_the_rest(job, stage)
     outcome = DatabaseOutcome(job.database.id, _verify(job, stage), losses=tuple(job.losses))
     job.reporter.report(DatabaseFinished(job.database.id, outcome.verified, losses=outcome.losses))
     if outcome.succeeded:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from migrations_app.engine.errors import EngineError
 from migrations_app.engine.postgres import Connection, Server, sql
 
 IMPORT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -43,10 +44,18 @@ def join(connection: Connection, name: str) -> None:
 
 @contextmanager
 def hold_snapshot(server: Server, database: str) -> Iterator[Snapshot]:
-    """Export a snapshot of ``database`` and keep it alive while inside."""
+    """Export a snapshot of ``database`` and keep it alive while inside.
+
+    Raises ``ConnectionLost`` when the snapshot was lost, whatever other error that led to.
+    """
     with server.connected(database, purpose="snapshot") as connection:
         connection.execute(IMPORT)
         row = connection.execute("SELECT pg_export_snapshot(), txid_current_snapshot()::text").fetchone()
         if row is None:
             raise AssertionError("pg_export_snapshot() returned no row")
-        yield Snapshot(server, database, name=row[0], extent=row[1])
+        try:
+            yield Snapshot(server, database, name=row[0], extent=row[1])
+        except EngineError:
+            # If the server went away, so did the snapshot, and that is what the others stumbled over.
+            connection.execute("SELECT 1")
+            raise

@@ -5,6 +5,6 @@ from __future__ import annotations
 from psycopg import Error, errors, sql
 
 from migrations_app.engine.postgres import queries
-from migrations_app.engine.postgres.connection import Connection, Server, qualified
+from migrations_app.engine.postgres.connection import Connection, Server, qualified, session_encoding
 
-__all__ = ["Connection", "Error", "Server", "errors", "qualified", "queries", "sql"]
+__all__ = ["Connection", "Error", "Server", "errors", "qualified", "queries", "session_encoding", "sql"]

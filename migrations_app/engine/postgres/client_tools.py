@@ -156,5 +156,5 @@ def killer(process: subprocess.Popen[bytes]) -> Callable[[], None]:
 def _setpriv() -> str:
     found = shutil.which("setpriv", path="/usr/bin:/bin:/usr/sbin:/sbin")
     if found is None:
-        raise ToolFailed("The program setpriv (Debian package util-linux) is missing.", hint="apt-get install util-linux")
+        raise ToolFailed("The program setpriv (Debian: util-linux) is missing.", hint="apt-get install util-linux")
     return found

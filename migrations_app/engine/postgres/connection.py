@@ -12,8 +12,9 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from migrations_app.engine.control import Control
-from migrations_app.engine.errors import ConnectionFailed, ConnectionLost, Stopped
+from migrations_app.engine.errors import ConnectionFailed, StatementRefused
 from migrations_app.engine.postgres.connection_errors import explain
+from migrations_app.engine.postgres.server_errors import explain_failure
 from migrations_app.engine.spec import Endpoint, Side
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -83,7 +84,9 @@ class Server:
         """Name of a session in pg_stat_activity."""
         return f"{self.tag}/{purpose}"[:63]
 
-    def open(self, database: str | None = None, *, purpose: str = "portal", read_only: bool | None = None) -> Connection:
+    def open(
+        self, database: str | None = None, *, purpose: str = "portal", read_only: bool | None = None
+    ) -> Connection:
         """Open an autocommit connection that the caller closes; prefer ``connected``.
 
         Raises ``ConnectionFailed``. ``read_only`` defaults to True on the source.
@@ -104,7 +107,7 @@ class Server:
         read_only = self.is_source if read_only is None else read_only
         settings = SESSION_SETTINGS | {"default_transaction_read_only": "on" if read_only else "off"}
         try:
-            connection.execute(_set_all(settings))
+            connection.execute(_set_all(settings | {"client_encoding": session_encoding(connection)}))
         except psycopg.Error as error:
             connection.close()
             raise ConnectionFailed(
@@ -121,7 +124,8 @@ class Server:
     ) -> Iterator[Connection]:
         """Open a connection, interrupt it when the run must stop, close it at the end.
 
-        Raises ``ConnectionFailed``, ``ConnectionLost`` when the server goes away, or the reason to stop.
+        Raises ``ConnectionFailed``, ``ConnectionLost`` when the server goes away, ``StatementRefused`` for an error
+        of the server that nobody caught inside, or the reason to stop.
         """
         self.control.check()
         connection = self.open(database, purpose=purpose, read_only=read_only)
@@ -130,15 +134,12 @@ class Server:
                 yield connection
         except psycopg.Error as error:
             self.control.check()
-            if connection.broken or isinstance(error, psycopg.errors.AdminShutdown):
-                raise ConnectionLost(
-                    f"The connection to {self.endpoint.label} was lost.",
-                    hint="Look whether the server was restarted or the network cut the connection; then resume.",
-                    server_message=str(error).strip(),
-                ) from error
-            raise
-        except Stopped:
-            raise
+            raise explain_failure(
+                str(error).strip(),
+                endpoint=self.endpoint,
+                sqlstate=error.sqlstate or ("08006" if connection.broken else ""),
+                kind=StatementRefused,
+            ) from error
         finally:
             connection.close()
 
@@ -147,11 +148,22 @@ class Server:
         statement = (
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
             "WHERE left(application_name, length(%(prefix)s)) = %(prefix)s "
-            "AND left(application_name, length(%(keep)s)) <> %(keep)s AND pid <> pg_backend_pid() AND usename = current_user"
+            "AND left(application_name, length(%(keep)s)) <> %(keep)s "
+            "AND pid <> pg_backend_pid() AND usename = current_user"
         )
         with self.connected(purpose="sweep", read_only=False) as connection:
             row = connection.execute(statement, {"prefix": tag_prefix, "keep": keep_tag}).fetchone()
         return int(row[0]) if row else 0
+
+
+def session_encoding(connection: Connection) -> str:
+    """Return the encoding in which to speak to this database: none of its bytes is ever converted.
+
+    A database without an encoding (SQL_ASCII) is spoken to in LATIN1, in which any byte is a character:
+    https://www.postgresql.org/docs/18/multibyte.html
+    """
+    encoding = connection.info.parameter_status("server_encoding") or "UTF8"
+    return "LATIN1" if encoding == "SQL_ASCII" else encoding
 
 
 def _set_all(settings: dict[str, str]) -> sql.Composed:

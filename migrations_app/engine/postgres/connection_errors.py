@@ -115,7 +115,7 @@ CAUSES = (
     ),
     _Cause(
         "starting",
-        r"starting up|shutting down|in recovery mode|not yet accepting connections|terminating connection due to administrator",
+        r"starting up|shutting down|in recovery mode|not yet accepting connections|terminating connection",
         "{label} is starting or stopping.",
         "Wait until the server accepts connections, then try again.",
     ),

@@ -29,13 +29,14 @@ SESSION = (
 
 
 class Psql:
-    """One psql process. A command that fails ends it; ``failure`` then tells why. ``doing`` names the work in errors."""
+    """One psql process. A command that fails ends it; ``failure`` tells why. ``doing`` names the work in errors."""
 
-    def __init__(self, server: Server, *, database: str, purpose: str, encoding: str) -> None:
+    def __init__(self, server: Server, *, database: str, purpose: str, encoding: str, codec: str) -> None:
         self.server = server
         self._control: Control = server.control
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self.doing = "psql"
+        self._codec = codec
         self._sequence = 0
         self._pending = b""
         self.process: subprocess.Popen[bytes] = client_tools.start(
@@ -75,7 +76,7 @@ class Psql:
         assert self.process.stdin is not None  # noqa: S101 - opened with PIPE above
         lines = [command if command.startswith("\\") else command + ";" for command in commands]
         try:
-            self.process.stdin.write(("\n".join(lines) + "\n").encode())
+            self.process.stdin.write(("\n".join(lines) + "\n").encode(self._codec))
             self.process.stdin.flush()
         except BrokenPipeError as error:
             raise self.failure() from error
@@ -108,7 +109,10 @@ class Psql:
         self._errors.seek(0)
         text = self._errors.read().decode(errors="replace").strip()[-4000:]
         return explain_failure(
-            text or "psql ended without a word: it was killed.", endpoint=self.server.endpoint, kind=kind, what=self.doing
+            text or "psql ended without a word: it was killed.",
+            endpoint=self.server.endpoint,
+            kind=kind,
+            what=self.doing,
         )
 
     @property

@@ -11,11 +11,11 @@ from migrations_app.engine.spec import Endpoint
 REMEDIES: dict[str, tuple[str, str]] = {
     "53100": (
         "The disk of {label} is full.",
-        "Enlarge the storage or free space on that server (1.25 times the size of the databases is a safe rule), then resume.",
+        "Enlarge the storage or free space on that server (1.25 times the size of the databases is safe), then resume.",
     ),
     "53200": (
         "{label} ran out of memory or of lock space.",
-        "Raise max_locks_per_transaction (or memory) on that server and restart it, or lower the parallelism; then resume.",
+        "Raise max_locks_per_transaction (or memory) on that server and restart it, then resume.",
     ),
     "53300": (
         "{label} has no free connection.",

@@ -17,7 +17,7 @@ SUPERUSER_ONLY = ("superuser", "replication", "bypassrls")
 def copy_roles(source: Server, target: Server, *, policy: RolePolicy, reporter: Reporter) -> None:
     """Create missing roles; a role that exists on the target keeps its attributes and password.
 
-    Raises ``ConnectionFailed`` or ``ConnectionLost``; a role that is refused becomes a finding. Repeating it is harmless.
+    Raises ``ConnectionFailed`` or ``ConnectionLost``; a role that is refused becomes a finding. Safe to repeat.
     """
     if policy is RolePolicy.SKIP:
         reporter.report(Note("Roles are not copied, as chosen."))

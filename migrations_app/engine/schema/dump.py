@@ -28,14 +28,13 @@ class SchemaDump:
 
     pre_data: tuple[TocEntry, ...]
     post_data: tuple[TocEntry, ...]
-    encoding: str
 
 
 def dump_schema(
     snapshot: Snapshot,
     *,
     file: Path,
-    encoding: str,
+    codec: str,
     quote_all: bool,
     exclude_schemas: Sequence[str],
     exclude_tables: Sequence[tuple[str, str]],
@@ -48,7 +47,8 @@ def dump_schema(
     exclusions = file.with_suffix(".exclude")
     exclusions.write_text(
         "".join(f"exclude schema {pattern(name)}\n" for name in exclude_schemas)
-        + "".join(f"exclude table {pattern(schema)}.{pattern(name)}\n" for schema, name in exclude_tables)
+        + "".join(f"exclude table {pattern(schema)}.{pattern(name)}\n" for schema, name in exclude_tables),
+        encoding=codec,
     )
     arguments = [
         *DUMP_OPTIONS,
@@ -69,7 +69,6 @@ def dump_schema(
     return SchemaDump(
         pre_data=_section(snapshot, file, "pre-data"),
         post_data=_section(snapshot, file, "post-data"),
-        encoding=encoding,
     )
 
 

@@ -96,7 +96,7 @@ def _restore_foreign_key(job: DatabaseJob, connection: Connection, entry: TocEnt
 def restore_owners_and_grants(job: DatabaseJob, entries: Sequence[TocEntry]) -> None:
     """Give every object to its owner, then restore grants, default privileges and event triggers."""
     with restoring(job, purpose="owners") as connection:
-        known = {row[0] for row in connection.execute("SELECT rolname::text FROM pg_catalog.pg_roles")}
+        known = _possible_owners(connection)
         for owner, missing in _by_missing_owner(entries, known).items():
             _report_missing_owner(job, owner, missing)
         restore(
@@ -113,6 +113,15 @@ def restore_owners_and_grants(job: DatabaseJob, entries: Sequence[TocEntry]) -> 
         restore(job, connection, event_triggers, phase="constraints", statement=owner_statement, kind="owner")
 
 
+def _possible_owners(connection: Connection) -> set[str]:
+    """Return the roles to which our user may give objects."""
+    right = "SET" if connection.info.server_version >= 160000 else "MEMBER"
+    rows = connection.execute(
+        "SELECT rolname::text FROM pg_catalog.pg_roles WHERE pg_has_role(current_user, oid, %s)", (right,)
+    )
+    return {row[0] for row in rows}
+
+
 def _by_missing_owner(entries: Sequence[TocEntry], known: set[str]) -> dict[str, list[TocEntry]]:
     missing: dict[str, list[TocEntry]] = defaultdict(list)
     for entry in entries:
@@ -127,9 +136,9 @@ def _report_missing_owner(job: DatabaseJob, owner: str, entries: Sequence[TocEnt
         "PM2003",
         Level.WARNING,
         f"role {owner}",
-        f"The role does not exist on the target; {len(entries)} of its objects belong to {user} there.",
+        f"It does not exist on the target, or {user} may not give it objects: {len(entries)} of them belong to {user}.",
         why="Applications that log in as this role, or rely on its ownership, will miss rights.",
-        fix="Create the role on the target, then run the script.",
+        fix=f"Create the role on the target, make {user} a member of it, and run the script.",
         fix_sql="\n".join(entry.owner_sql.decode(errors="replace") for entry in entries),
         phase="constraints",
     )

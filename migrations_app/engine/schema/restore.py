@@ -35,8 +35,7 @@ def owner_statement(entry: TocEntry) -> bytes:
 def restoring(job: DatabaseJob, *, purpose: str) -> Iterator[Connection]:
     """Open a connection to the target database on which pg_dump's statements mean what they say."""
     with job.target.connected(job.database.target_name, purpose=purpose) as connection:
-        settings = RESTORE_SETTINGS | {"client_encoding": job.encoding}
-        for name, value in settings.items():
+        for name, value in RESTORE_SETTINGS.items():
             connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
         yield connection
 

@@ -71,8 +71,8 @@ def _prove_or_reset(
             for part in parts:
                 del done[part_key(table, part)]
     job.note(
-        f"The first snapshot of the source was lost. {kept} tables copied before are identical in the new one and stay; "
-        f"{reset} changed in between and are copied again.",
+        f"The first snapshot of the source was lost. {kept} tables copied before are identical in the new one and "
+        f"stay; {reset} changed in between and are copied again.",
         level=Level.WARNING if reset else Level.INFO,
     )
 
@@ -108,7 +108,7 @@ def _reset(job: DatabaseJob, target: Connection, table: TablePlan) -> None:
 
 
 def _match_queue(job: DatabaseJob, tables: Sequence[TablePlan], *, done: Mapping[str, str]) -> None:
-    """The target's notes are the truth: a table that the queue believes complete and that is not must be queued again."""
+    """The target's notes are the truth: what the queue believes complete and is not must be queued again."""
     for table in tables:
         if any(part_key(table, part) not in done for part in table.parts):
             job.queue.restart(table)

@@ -75,14 +75,7 @@ class TableCopier:
             first = self._next_unfinished()
             if first is None:
                 return
-            with open_lane(
-                self._snapshot,
-                target=job.target,
-                database=job.database.target_name,
-                markers=job.markers,
-                number=number,
-                encoding=job.encoding,
-            ) as lane:
+            with open_lane(job, self._snapshot, number=number) as lane:
                 claimed: ClaimedPart | None = first
                 while claimed is not None:
                     self.running[lane.purpose] = claimed
@@ -128,7 +121,7 @@ class TableCopier:
 
 
 class SourceDigester:
-    """Digests the source's tables in the copy's snapshot, beside the copy: the source has time while the target works."""
+    """Digests the source's tables in the copy's snapshot, beside the copy: the source has time to spare."""
 
     def __init__(self, job: DatabaseJob, snapshot: Snapshot, *, plan: DigestPlan, tables: Sequence[TablePlan]) -> None:
         self._job = job

@@ -12,12 +12,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from migrations_app.engine.errors import CopyFailed
+from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.plan import ClaimedPart, PartKind
-from migrations_app.engine.postgres.connection import Server
 from migrations_app.engine.postgres.psql import Psql
 from migrations_app.engine.snapshot import Snapshot
 from migrations_app.engine.table_copy.slow_lane import SlowLane
@@ -29,7 +30,6 @@ from migrations_app.engine.table_copy.statements import (
     relation,
     rows_of,
 )
-from migrations_app.engine.target.markers import Markers
 
 # A reading transaction keeps a lock on every table it has read: begin a new one before the lock table fills.
 PARTS_PER_TRANSACTION = 200
@@ -39,20 +39,19 @@ PARTNER_GRACE_SECONDS = 2.0
 class Lane:
     """Copies parts one after the other over one pair of connections. A failure closes the lane."""
 
-    def __init__(
-        self, snapshot: Snapshot, *, target: Server, database: str, markers: Markers, number: int, encoding: str
-    ) -> None:
+    def __init__(self, job: DatabaseJob, snapshot: Snapshot, *, number: int) -> None:
         self._snapshot = snapshot
-        self._markers = markers
-        self._slow_lane = SlowLane(snapshot, target=target, database=database, markers=markers, encoding=encoding)
+        self._markers = job.markers
+        self._slow_lane = SlowLane(job, snapshot)
         self._parts = 0
         self.purpose = f"copy{number}"
         self._directory = tempfile.TemporaryDirectory(prefix="pgmig-")
         self._pipe = Path(self._directory.name) / "rows"
         os.mkfifo(self._pipe, 0o600)
-        self._source = Psql(snapshot.server, database=snapshot.database, purpose=self.purpose, encoding=encoding)
+        start = partial(Psql, purpose=self.purpose, encoding=job.encoding, codec=job.codec)
+        self._source = start(job.source, database=snapshot.database)
         try:
-            self._target = Psql(target, database=database, purpose=self.purpose, encoding=encoding)
+            self._target = start(job.target, database=job.database.target_name)
         except BaseException:
             self._source.close()
             raise
@@ -143,12 +142,7 @@ class Lane:
 
 
 @contextmanager
-def open_lane(
-    snapshot: Snapshot, *, target: Server, database: str, markers: Markers, number: int, encoding: str
-) -> Iterator[Lane]:
+def open_lane(job: DatabaseJob, snapshot: Snapshot, *, number: int) -> Iterator[Lane]:
     """Open a lane that ends at once when the run must stop."""
-    with (
-        Lane(snapshot, target=target, database=database, markers=markers, number=number, encoding=encoding) as lane,
-        target.control.interruptible(lane.kill),
-    ):
+    with Lane(job, snapshot, number=number) as lane, job.control.interruptible(lane.kill):
         yield lane

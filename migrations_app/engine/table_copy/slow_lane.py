@@ -1,44 +1,39 @@
-"""A lane for tables that psql cannot name on one line: the rows pass through Python, slower, and just as exactly once."""
+"""A lane for tables that psql cannot name on one line: slower, since the rows pass through Python, and as exact."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from migrations_app.engine.errors import CopyFailed
+from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.plan import ClaimedPart, PartKind
-from migrations_app.engine.postgres import Connection, Error, Server, sql
+from migrations_app.engine.postgres import Connection, Error
 from migrations_app.engine.postgres.server_errors import explain_failure
 from migrations_app.engine.snapshot import Snapshot
 from migrations_app.engine.table_copy.statements import column_list, copy_options, part_key, relation, rows_of
-from migrations_app.engine.target.markers import Markers
 
 
 @dataclass(frozen=True)
 class SlowLane:
     """Copies one part over two connections of its own, opened for it."""
 
+    job: DatabaseJob
     snapshot: Snapshot
-    target: Server
-    database: str
-    markers: Markers
-    encoding: str
 
     def copy(self, claimed: ClaimedPart) -> int:
         """Copy one part and commit it with its note; return the number of rows."""
         with (
             self.snapshot.reader("slow-copy") as source,
-            self.target.connected(self.database, purpose="slow-copy") as target,
+            self.job.target.connected(self.job.database.target_name, purpose="slow-copy") as target,
         ):
-            for connection in (source, target):
-                connection.execute(sql.SQL("SET client_encoding = {}").format(sql.Literal(self.encoding)))
             try:
                 with target.transaction():
-                    self.markers.hold_on(target)
+                    self.job.markers.hold_on(target)
                     return self._copy(source, target, claimed)
             except Error as error:
                 raise explain_failure(
                     str(error),
-                    endpoint=self.target.endpoint,
+                    endpoint=self.job.target.endpoint,
                     sqlstate=error.sqlstate or "",
                     kind=CopyFailed,
                     what=claimed.table.label,
@@ -48,9 +43,9 @@ class SlowLane:
         table, part = claimed.table, claimed.part
         options = copy_options(table, part)
         if part.kind is PartKind.WHOLE:
-            target.execute(f"TRUNCATE ONLY {relation(table)}".encode())
-        read = f"COPY {rows_of(table, part)} TO STDOUT WITH ({options.read})".encode()
-        write = f"COPY {relation(table)}{column_list(table)} FROM STDIN WITH ({options.write})".encode()
+            target.execute(f"TRUNCATE ONLY {relation(table)}".encode(self.job.codec))
+        read = f"COPY {rows_of(table, part)} TO STDOUT WITH ({options.read})".encode(self.job.codec)
+        write = f"COPY {relation(table)}{column_list(table)} FROM STDIN WITH ({options.write})".encode(self.job.codec)
         reading, writing = source.cursor(), target.cursor()
         with reading.copy(read) as rows_out, writing.copy(write) as rows_in:
             for block in rows_out:
@@ -60,5 +55,5 @@ class SlowLane:
                 f"{table.label}: {reading.rowcount} rows were read and {writing.rowcount} were written.",
                 hint="Nothing of this part was committed. Resume to copy it again.",
             )
-        self.markers.add(target, kind="part", keys=[part_key(table, part)], detail=str(writing.rowcount))
+        self.job.markers.add(target, kind="part", keys=[part_key(table, part)], detail=str(writing.rowcount))
         return writing.rowcount

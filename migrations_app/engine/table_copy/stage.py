@@ -140,7 +140,7 @@ def dump_selected_schema(job: DatabaseJob, snapshot: Snapshot, *, file: Path) ->
     return dump_schema(
         snapshot,
         file=file,
-        encoding=job.encoding,
+        codec=job.codec,
         quote_all=job.source_version // 10000 != job.target_version // 10000,
         exclude_schemas=exclude_schemas,
         exclude_tables=exclude_tables,

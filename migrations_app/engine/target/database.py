@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from migrations_app.engine.errors import ConsentMissing, EngineError
 from migrations_app.engine.job import DatabaseJob
-from migrations_app.engine.postgres import Connection, Error, errors, sql
+from migrations_app.engine.postgres import Connection, Error, errors, session_encoding, sql
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.postgres.server_errors import explain_failure
 
@@ -52,14 +52,16 @@ def prepare_target(job: DatabaseJob) -> DatabaseJob:
     if properties is None:
         raise EngineError(
             f"{job.source.endpoint.label} has no database {job.database.source_name}.",
-            hint="Somebody dropped or renamed it since it was chosen. Start a new migration with the databases that exist.",
+            hint="Somebody dropped or renamed it since it was chosen. Start a new migration without it.",
         )
     with job.target.connected(purpose="create", read_only=False) as connection:
         target_version = connection.info.server_version
         exists = read_properties(connection, job.database.target_name) is not None
         if not exists or not _is_ours(job):
             _replace(job, connection, properties=properties, exists=exists)
-    job = replace(job, encoding=properties.encoding, source_version=source_version, target_version=target_version)
+    with job.source.connected(job.database.source_name, purpose="look") as connection:
+        encoding, codec = session_encoding(connection), connection.info.encoding
+    job = replace(job, encoding=encoding, codec=codec, source_version=source_version, target_version=target_version)
     with job.target.connected(job.database.target_name, purpose="create", read_only=False) as connection:
         job.markers.take_over(connection)
     return job

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import qualified, sql
@@ -17,6 +20,28 @@ def analyze_rest(job: DatabaseJob) -> None:
         for schema, name in rows:
             job.control.check()
             connection.execute(sql.SQL("ANALYZE {}").format(qualified(schema, name)))
+
+
+@contextmanager
+def durable(job: DatabaseJob) -> Iterator[None]:
+    """What is committed inside is on the target's disk at the end, although our sessions do not wait for it.
+
+    A server that crashes loses the last moments of such commits without any of our sessions needing to notice.
+    So one connection stays open from the beginning: if it is alive at the end nothing was lost, and its own commit
+    waits for the disk. Raises ``ConnectionLost`` otherwise: the work must be looked at again.
+    https://www.postgresql.org/docs/18/wal-async-commit.html
+    """
+    with job.target.connected(job.database.target_name, purpose="anchor") as anchor:
+        try:
+            yield
+        except EngineError:
+            if not job.control.stopping:
+                anchor.execute("SELECT 1")
+            raise
+        with anchor.transaction():
+            job.markers.hold_on(anchor)
+            job.markers.add(anchor, kind="step", keys=["durable"])
+            anchor.execute("SET LOCAL synchronous_commit = on")
 
 
 def forget_notes(job: DatabaseJob) -> None:
