@@ -114,7 +114,7 @@ def _write_head(page: MigrationPage, *, output: Output) -> None:
     output.line(f"{migration.source} → {migration.target}")
     output.line(f"{migration.get_option_display()}, {migration.mode}: {progress_words(page)}")
     if migration.started_at:
-        output.line(f"Started {time_words(migration.started_at)}, {duration_words(page.elapsed_seconds)}")
+        output.line(f"Started {time_words(migration.started_at)}, took {duration_words(page.elapsed_seconds)}")
     for text in (migration.error, migration.error_hint):
         if text:
             output.line(text)

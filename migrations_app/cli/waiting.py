@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from migrations_app.cli.exits import ExitCode
 from migrations_app.cli.output import Output
 from migrations_app.cli.wording import duration_words, size_words
+from migrations_app.engine.events import Step
 from migrations_app.models import Migration, State
 from migrations_app.selectors.migration_page import MigrationPage, migration_page
 from migrations_app.services.liveness import workers_seen_seconds_ago
@@ -43,21 +44,32 @@ def wait_for_end(migration: Migration, *, output: Output) -> ExitCode | None:
 
 
 def progress_words(page: MigrationPage) -> str:
-    """What the migration does now: ``Copying 412 of 616 tables · 38.2 GiB of 51.0 GiB · 118 MiB/s · 2 min left``."""
-    migration, totals = page.migration, page.totals
+    """What the migration does now: ``Copying 4 of 6 tables · 38.2 GiB of 51.0 GiB · 118.0 MiB/s · about 2 min left``."""
+    migration = page.migration
     if migration.state != State.IN_PROGRESS or page.current is None:
         return str(migration.get_state_display() if migration.is_terminal else _waiting_words(migration))
-    words = [page.current.doing]
-    if totals.tables_total:
-        words[0] += f" {totals.tables_done} of {totals.tables_total} tables"
-        words.append(f"{size_words(totals.bytes_done)} of {size_words(totals.bytes_total)}")
-    if totals.indexes_total:
-        words.append(f"{totals.indexes_done} of {totals.indexes_total} indexes")
-    if page.throughput.rate.bytes_per_second and totals.bytes_left:
+    return " · ".join([page.current.doing + _count_words(page), *_speed_words(page)])
+
+
+def _count_words(page: MigrationPage) -> str:
+    """How much of the current step is done, where that can be counted."""
+    totals = page.totals
+    if page.current is None or page.current.step not in (Step.COPY, Step.INDEXES) or not totals.tables_total:
+        return ""
+    if page.current.step == Step.INDEXES:
+        return f" {totals.indexes_done} of {totals.indexes_total}"
+    return f" {totals.tables_done} of {totals.tables_total} tables"
+
+
+def _speed_words(page: MigrationPage) -> list[str]:
+    if page.current is None or page.current.step != Step.COPY or not page.totals.tables_total:
+        return []
+    words = [f"{size_words(page.totals.bytes_done)} of {size_words(page.totals.bytes_total)}"]
+    if page.throughput.rate.bytes_per_second:
         words.append(f"{size_words(page.throughput.rate.bytes_per_second)}/s")
     if page.seconds_left is not None:
         words.append(f"about {duration_words(page.seconds_left)} left")
-    return " · ".join(words)
+    return words
 
 
 def _waiting_words(migration: Migration) -> str:
@@ -78,19 +90,15 @@ def _watch(migration_id: UUID, *, show: Show, output: Output) -> None:
 
 
 def _watch_with_bar(migration_id: UUID, *, output: Output) -> None:
-    columns = (BarColumn(bar_width=30), TextColumn("{task.percentage:>3.0f} %"), TextColumn("{task.description}"))
+    columns = (BarColumn(bar_width=20), TextColumn("{task.description}"))
     with Progress(*columns, console=output.errors, transient=True) as progress:
         bar = progress.add_task("", total=None)
         _watch(migration_id, show=lambda page: _move_bar(progress, bar, page), output=output)
 
 
 def _move_bar(progress: Progress, bar: TaskID, page: MigrationPage) -> None:
-    progress.update(
-        bar,
-        description=progress_words(page),
-        completed=page.totals.percent,
-        total=100 if page.totals.tables_total else None,
-    )
+    copies = page.current is not None and page.current.step == Step.COPY and page.totals.tables_total > 0
+    progress.update(bar, description=progress_words(page), completed=page.totals.percent, total=100 if copies else None)
 
 
 class _PlainLines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -33,6 +34,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run a subcommand and exit with its code."""
+        # The queue's own chatter ("Enqueued 18") is no part of what a command says.
+        logging.getLogger("django-q").setLevel(logging.WARNING)
         output = Output(
             stdout=_stream(self.stdout),
             stderr=_stream(self.stderr),
