@@ -47,8 +47,8 @@ class Tool:
 
 def ours() -> list[Tool]:
     """Our engine at its defaults, without and with its full verification."""
-    base = (sys.executable, "-m", "benchmarks.ours", "--source-port", "{source_port}", "--target-port", "{target_port}")
-    base = (*base, "--work-dir", "{work}")
+    ports = ("--source-port", "{source_port}", "--target-port", "{target_port}")
+    base = (sys.executable, "-m", "benchmarks.ours", *ports, "--work-dir", "{work}")
     return [
         Tool("ours", "ours", ((*base, "--verification", "none"),), creates_database=True),
         Tool("ours-verified", "ours, every row verified", ((*base, "--verification", "full"),), creates_database=True),

@@ -44,7 +44,7 @@ def wait_for_end(migration: Migration, *, output: Output) -> ExitCode | None:
 
 
 def progress_words(page: MigrationPage) -> str:
-    """What the migration does now: ``Copying 4 of 6 tables · 38.2 GiB of 51.0 GiB · 118.0 MiB/s · about 2 min left``."""
+    """What it does now: ``Copying 4 of 6 tables · 38.2 GiB of 51.0 GiB · 118.0 MiB/s · about 2 min left``."""
     migration = page.migration
     if migration.state != State.IN_PROGRESS or page.current is None:
         return str(migration.get_state_display() if migration.is_terminal else _waiting_words(migration))
