@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import F
+from django.db import connection, transaction
 from django.utils import timezone
 
 from migrations_app.engine.events import Step
@@ -31,7 +31,6 @@ from migrations_app.models import (
 MIB, GIB = 1024**2, 1024**3
 SECRET = "v1:test:sealed-password-that-no-page-shows"
 NAMES = ("orders", "order_lines", "customers", "invoices", "payments", "shipments", "stock", "prices", "audit_log")
-SOURCES = (SourceType.AWS_RDS, SourceType.AWS_AURORA, SourceType.GCP_CLOUD_SQL, SourceType.ON_PREMISES)
 
 
 def endpoint(host: str) -> MigrationEndpoint:
@@ -306,33 +305,43 @@ def add_results(database: MigrationDatabase, *, worst: str) -> None:
         )
 
 
-def many(count: int, *, by: User | None = None) -> None:
-    """A history of ``count`` migrations over a year, each with two databases."""
-    noise = random.Random(11)
-    now = timezone.now()
-    servers = [MigrationEndpoint(host=f"db{number}.example.org", username="dbadmin") for number in range(2 * count)]
-    MigrationEndpoint.objects.bulk_create(servers, batch_size=2000)
-    states = [State.SUCCEEDED] * 85 + [State.FAILED] * 8 + [State.CANCELED] * 4 + [State.DRAFT] * 3
-    rows = []
-    for number in range(count):
-        start = now - timedelta(minutes=50 * number + 10)
-        state = noise.choice(states)
-        ended = start + timedelta(seconds=noise.randint(60, 9000)) if state != State.DRAFT else None
-        rows.append(
-            Migration(
-                name=f"history-{number:05}", state=state, source=servers[2 * number], target=servers[2 * number + 1],
-                source_type=noise.choice(SOURCES), created_by=by, started_at=start if ended else None, ended_at=ended,
-                revision=20, error="The connection to the source was lost." if state == State.FAILED else "",
-            )
-        )  # fmt: skip
-    Migration.objects.bulk_create(rows, batch_size=1000)
-    Migration.objects.filter(started_at__isnull=False).update(created_at=F("started_at") - timedelta(minutes=1))
-    databases = [
-        MigrationDatabase(
-            migration=row, source_name=name, target_name=name, state=row.state, tables_total=40, tables_done=40,
-            bytes_total=9 * GIB, bytes_done=9 * GIB, verified="identical" if row.state == State.SUCCEEDED else "",
-        )
-        for row in rows
-        for name in ("app", "reporting")
-    ]  # fmt: skip
-    MigrationDatabase.objects.bulk_create(databases, batch_size=2000)
+MANY = """
+CREATE TEMPORARY TABLE sample_history ON COMMIT DROP AS
+    SELECT number, gen_random_uuid() AS id, gen_random_uuid() AS source, gen_random_uuid() AS target,
+           now() - number * interval '50 minutes' - interval '10 minutes' AS started,
+           CASE WHEN number %% 12 = 5 THEN 'Failed' WHEN number %% 25 = 3 THEN 'Canceled' ELSE 'Succeeded' END AS state,
+           (ARRAY['AWS_RDS', 'AWS_AURORA', 'GCP_CloudSQL', 'OnPremises'])[1 + number %% 4] AS kind
+    FROM generate_series(0, %(count)s - 1) AS number;
+INSERT INTO migrations_app_migrationendpoint
+    (id, host, port, username, sealed_password, sslmode, ca_certificate, maintenance_database, facts)
+    SELECT source, 'db' || number || '.example.org', 5432, 'dbadmin', '', 'prefer', '', 'postgres', '{}'::jsonb
+    FROM sample_history
+    UNION ALL
+    SELECT target, 'target' || number || '.example.org', 5432, 'dbadmin', '', 'prefer', '', 'postgres', '{}'::jsonb
+    FROM sample_history;
+INSERT INTO migrations_app_migration
+    (id, name, source_type, option, mode, source_id, target_id, state, substate, revision, draft_step, draft_saved_at,
+     jobs, split_bytes, roles, verification, on_object_error, forget_passwords, error, error_hint, error_server_message,
+     step_times, created_by_id, created_at, started_at, ended_at)
+    SELECT id, 'history-' || lpad(number::text, 5, '0'), kind, 'ValidateAndMigrate', 'Offline', source, target, state,
+           'Completed', 20, 'review', started, 4, 1073741824, 'copy', 'full', 'continue', false,
+           CASE state WHEN 'Failed' THEN 'The connection to the source was lost.' ELSE '' END, '', '', '{}'::jsonb,
+           %(person)s, started - interval '1 minute', started, started + number %% 90 * interval '1 minute'
+    FROM sample_history;
+INSERT INTO migrations_app_migrationdatabase
+    (id, migration_id, source_name, target_name, overwrite, selection, facts, state, step, step_times, verified,
+     bytes_total, bytes_done, rows_done, tables_total, tables_done, indexes_total, indexes_done, error, error_hint,
+     error_server_message, on_target, started_at, ended_at)
+    SELECT gen_random_uuid(), id, name, name, false, '{}'::jsonb, '{}'::jsonb, state, '', '{}'::jsonb,
+           CASE state WHEN 'Succeeded' THEN 'identical' ELSE '' END, 9663676416, 9663676416, 80000000, 40, 40, 90, 90,
+           '', '', '', '', started, started
+    FROM sample_history, unnest(ARRAY['app', 'reporting']) AS name;
+"""
+
+
+def many(count: int, *, by: User) -> None:
+    """A history of ``count`` migrations, one every 50 minutes, each with two databases. In SQL, to be quick."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        for statement in MANY.split(";\n"):
+            if statement.strip():
+                cursor.execute(statement, {"count": count, "person": by.pk} if "%" in statement else None)
