@@ -1,6 +1,6 @@
 -- Rows, drawn from the seed inside the server.
 INSERT INTO shop.categories (id, parent_id, name, position)
-SELECT i, CASE WHEN i > 6 THEN 1 + (i - 7) % 6 END, pg_temp.words(i, 2) || ' ' || i, i / 2.0
+SELECT i, CASE WHEN i > 6 THEN 1 + (i - 7) % 6 END, initcap(pg_temp.thing(i)) || ' ' || i, i / 2.0
 FROM generate_series(1, 30) AS i;
 SELECT setval('shop.categories_id_seq', 30);
 
@@ -32,7 +32,7 @@ INSERT INTO shop.products
      released, discontinued_at)
 SELECT 999 + i, CASE WHEN i % 41 <> 0 THEN 1 + pg_temp.draw(i, 41, 30) END,
        pg_temp.one_of('{TNT,JKT,BTS,AXE,MAP,STV}'::text[], i, 42) || '-' || lpad(i::text, 6, '0'),
-       words, pg_temp.words(i + 7, 30 + pg_temp.draw(i, 43, 60)), price,
+       words, pg_temp.prose(i + 7, 60 + pg_temp.draw(i, 43, 240)), price,
        shop.price_range(price * 0.8, price * 1.2, CASE WHEN i % 3 = 0 THEN '[]' ELSE '[)' END),
        CASE pg_temp.draw(i, 44, 4) WHEN 0 THEN NULL WHEN 1 THEN '{one size}'::shop.garment_size[]
            ELSE '{S,M,NULL,XL}'::shop.garment_size[] END,
@@ -43,7 +43,7 @@ SELECT 999 + i, CASE WHEN i % 41 <> 0 THEN 1 + pg_temp.draw(i, 41, 30) END,
        CASE WHEN i % 8 = 0 THEN decode(repeat(md5(i::text) || 'ff00c3285c', 20 + pg_temp.draw(i, 50, 200)), 'hex') END,
        to_tsvector('shop.catalogue', words), date '2018-01-01' + pg_temp.draw(i, 51, 2800),
        CASE WHEN i % 19 = 0 THEN timestamp '2025-02-28 12:00:00.125' + make_interval(days => i % 200) END
-FROM (SELECT i, initcap(pg_temp.words(i, 3)) AS words, round((pg_temp.draw(i, 52, 40000) + 199) / 100.0, 2) AS price
+FROM (SELECT i, pg_temp.product_name(i) AS words, round((pg_temp.draw(i, 52, 40000) + 199) / 100.0, 2) AS price
       FROM generate_series(1, :products) AS i) AS drawn;
 SELECT setval(pg_get_serial_sequence('shop.products', 'id'), 999 + :products);
 \if :v12
@@ -55,7 +55,7 @@ INSERT INTO shop.orders (id, ordered_at, customer_id, country, state, total, shi
 SELECT i, pg_temp.moment(i, 61), 1 + pg_temp.draw(i, 62, :customers), pg_temp.country(i + 5),
        (enum_range(NULL::shop.order_state))[1 + pg_temp.draw(i, 63, 7)], 500 + pg_temp.draw(i, 64, 100000),
        ROW('Parcel box ' || i % 900, pg_temp.one_of('{Berlin,Lyon,Gdańsk,Oslo}'::text[], i, 65), NULL, pg_temp.country(i + 5))::shop.address,
-       CASE i % 11 WHEN 0 THEN 'leave at' || chr(10) || 'the door' WHEN 1 THEN '' WHEN 2 THEN '\N' WHEN 3 THEN pg_temp.words(i, 8) END
+       CASE i % 11 WHEN 0 THEN 'leave at' || chr(10) || 'the door' WHEN 1 THEN '' WHEN 2 THEN '\N' WHEN 3 THEN pg_temp.phrase(i, 59) END
 FROM generate_series(1, :orders) AS i;
 SELECT setval('shop.orders_id_seq', :orders);
 
@@ -68,7 +68,7 @@ FROM generate_series(1, :orders) AS i, generate_series(1, 1 + pg_temp.draw(i, 70
 INSERT INTO shop.payments
 SELECT md5('payment ' || i)::uuid, i, (enum_range(NULL::shop.payment_method))[1 + pg_temp.draw(i, 71, 4)],
        500 + pg_temp.draw(i, 64, 100000), pg_temp.moment(i, 61) + make_interval(mins => pg_temp.draw(i, 72, 600)),
-       CASE WHEN i % 3 = 0 THEN json_build_object('b', i, 'a', pg_temp.words(i, 3), 'b', NULL) END,
+       CASE WHEN i % 3 = 0 THEN json_build_object('b', i, 'a', pg_temp.phrase(i, 58), 'b', NULL) END,
        CASE WHEN i % 4 = 0 THEN ('2001:db8::' || to_hex(i % 65535))::inet
            ELSE ('198.51.' || i % 256 || '.' || (i / 256) % 256 || CASE WHEN i % 9 = 0 THEN '/24' ELSE '' END)::inet END
 FROM generate_series(1, :orders) AS i WHERE i % 12 <> 0;
@@ -79,8 +79,8 @@ SELECT CASE WHEN i % 10 <> 0 THEN 'SAVE' || i / 2 END, CASE WHEN i % 3 = 0 THEN 
 FROM generate_series(2, :customers / 2) AS i;
 
 INSERT INTO shop.reviews
-SELECT 1000 + pg_temp.draw(i, 74, :products), i % :customers + 1, 1 + pg_temp.draw(i, 75, 5), pg_temp.words(i, 4),
-       pg_temp.words(i + 3, 10 + pg_temp.draw(i, 76, 50)), pg_temp.moment(i, 77)
+SELECT 1000 + pg_temp.draw(i, 74, :products), i % :customers + 1, 1 + pg_temp.draw(i, 75, 5), pg_temp.kind_of_thing(i) || ' ' || pg_temp.thing(i),
+       pg_temp.prose(i + 3, 40 + pg_temp.draw(i, 76, 260)), pg_temp.moment(i, 77)
 FROM generate_series(1, :reviews) AS i;
 
 INSERT INTO stock.warehouses (id, name, place, area, network, closes)
@@ -99,7 +99,7 @@ SELECT ('08:00:2b:01:02:' || lpad(to_hex(i % 16), 2, '0'))::macaddr, (pg_temp.mo
 FROM generate_series(3, :scans + 2) AS i;
 INSERT INTO stock.movements (id, warehouse_id, product_id, moved_at, quantity, reason)
 SELECT i, 1 + pg_temp.draw(i, 84, 4), 1000 + pg_temp.draw(i, 85, :products), timestamptz '2023-01-01+00' + i * interval '7 minutes',
-       pg_temp.draw(i, 86, 200) - 100, CASE WHEN i % 4 = 0 THEN pg_temp.words(i, 2) END
+       pg_temp.draw(i, 86, 200) - 100, CASE WHEN i % 4 = 0 THEN pg_temp.phrase(i, 57) END
 FROM generate_series(1, :movements) AS i;
 SELECT setval(pg_get_serial_sequence('stock.movements', 'id'), :movements);
 INSERT INTO stock.reservations (shelves, during, reserved_for, is_cancelled)
@@ -123,16 +123,16 @@ INSERT INTO analytics.events
 SELECT pg_temp.moment(i, 97), (ARRAY['visit', 'visit', 'visit', 'search', 'basket', 'order'])[1 + pg_temp.draw(i, 98, 6)],
        CASE WHEN i % 3 <> 0 THEN 1 + pg_temp.draw(i, 99, :customers) END,
        make_interval(months => i % 2, secs => pg_temp.draw(i, 100, 600000) / 1000.0),
-       jsonb_build_object('page', '/' || pg_temp.words(i, 1), 'agent', pg_temp.one_of('{Firefox,Safari,curl/8}'::text[], i, 101),
+       jsonb_build_object('page', '/' || pg_temp.thing(i), 'agent', pg_temp.one_of('{Firefox,Safari,curl/8}'::text[], i, 101),
            'position', jsonb_build_array(i % 7, i % 11))
 FROM generate_series(1, :events) AS i;
 
-INSERT INTO library.papers SELECT i, 'Paper ' || i, date '1999-12-31' + i, pg_temp.words(i, 20) FROM generate_series(1, 50) AS i;
-INSERT INTO library.letters SELECT i, 'Letter ' || i, NULL, pg_temp.words(i, 9), pg_temp.given_name(i), i % 2 = 0
+INSERT INTO library.papers SELECT i, 'Paper ' || i, date '1999-12-31' + i, pg_temp.prose(i, 120) FROM generate_series(1, 50) AS i;
+INSERT INTO library.letters SELECT i, 'Letter ' || i, NULL, pg_temp.prose(i, 90), pg_temp.given_name(i), i % 2 = 0
 FROM generate_series(1, 40) AS i;
 INSERT INTO library.manuals (pages, language, id, title) SELECT i, 'de', i, 'Manual ' || i FROM generate_series(1, 30) AS i;
 INSERT INTO library.documents (id, title, body, attachment)
-SELECT i, pg_temp.words(i, 5), repeat(pg_temp.words(i, 40), 1 + pg_temp.draw(i, 102, CASE WHEN i % 20 = 0 THEN 400 ELSE 12 END)),
+SELECT i, pg_temp.product_name(i), repeat(pg_temp.prose(i, 300), 1 + pg_temp.draw(i, 102, CASE WHEN i % 20 = 0 THEN 400 ELSE 12 END)),
        CASE WHEN i % 5 = 0 THEN decode((SELECT string_agg(md5(i || ' ' || n), '') FROM generate_series(1, 64 + i % 700) AS n), 'hex') END
 FROM generate_series(1, :documents) AS i;
 UPDATE library.documents SET words = to_tsvector('simple', left(title || ' ' || body, 1000));

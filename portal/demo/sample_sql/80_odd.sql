@@ -65,6 +65,6 @@ INSERT INTO "Öd d".newer_types VALUES ('{[1,3),[5,7)}', '{}', 123, '10:20:10,14
 RESET ROLE;
 -- Owned by whoever builds, in the schema that every database has.
 CREATE TABLE public.notes (id serial PRIMARY KEY, body text NOT NULL);
-INSERT INTO public.notes (body) SELECT pg_temp.words(i, 12) FROM generate_series(1, 20) AS i;
+INSERT INTO public.notes (body) SELECT pg_temp.prose(i, 80) FROM generate_series(1, 20) AS i;
 GRANT SELECT ON public.notes TO PUBLIC;
 SET ROLE shop_owner;
