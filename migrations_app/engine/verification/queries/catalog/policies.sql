@@ -2,7 +2,8 @@
 SELECT 'policy', n.nspname, c.relname, concat(n.nspname, '.', c.relname, '.', p.polname),
        jsonb_build_object(
            'command', p.polcmd, 'permissive', p.polpermissive,
-           'roles', (SELECT array_agg(CASE WHEN r = 0 THEN '(public)' ELSE pg_get_userbyid(r)::text END ORDER BY 1)
+           'roles', (SELECT array_agg(CASE WHEN r = 0 THEN '(public)' ELSE pg_get_userbyid(r)::text END
+                                    ORDER BY pg_get_userbyid(r)::text COLLATE "C")
                      FROM unnest(p.polroles) r),
            'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid),
            'comment', obj_description(p.oid, 'pg_policy'))
