@@ -17,7 +17,7 @@ class DeathProofLock:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the lock exists
         self._forget()
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:

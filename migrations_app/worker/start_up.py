@@ -43,7 +43,8 @@ def install() -> None:
 
 
 def _value(kind: str, initial: float) -> Any:
-    return multiprocessing.Value(kind, initial, lock=DeathProofLock())
+    lock: Any = DeathProofLock()  # the type stubs know multiprocessing's own locks only
+    return multiprocessing.Value(kind, initial, lock=lock)
 
 
 def _named(target: Callable[..., Any], name: str) -> Callable[..., Any]:
