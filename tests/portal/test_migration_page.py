@@ -1,0 +1,398 @@
+"""The DBA sees one migration: how far, how fast, what failed, what to do; and the page stays calm while it lives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html import unescape
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import F
+from django.http import HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from migrations_app.models import (
+    EventKind,
+    Migration,
+    MigrationEvent,
+    MigrationFinding,
+    State,
+    TableCopy,
+    VerificationResult,
+)
+from migrations_app.selectors.tables import TABLES_PER_PAGE
+from tests.portal import sample_rows as rows
+
+pytestmark = pytest.mark.django_db
+ClientOf = Callable[[User], Client]
+TABS = ("progress", "findings", "verification", "events", "settings")
+
+
+@pytest.fixture
+def browser(dana: User, client_of: ClientOf) -> Client:
+    """Dana, an operator."""
+    return client_of(dana)
+
+
+def page_of(client: Client, migration: Migration, **query: str) -> str:
+    """The page's HTML."""
+    response = client.get(reverse("migration", args=[migration.pk]), query)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def words(html: str) -> str:
+    """What a person reads: no tags, single spaces."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def poll_url(html: str) -> str:
+    """The address that the page polls; empty when it does not."""
+    found = re.search(r'id="live"[^>]* hx-get="([^"]+)"', html)
+    return unescape(found.group(1)) if found else ""
+
+
+def poll(client: Client, url: str) -> HttpResponse:
+    """Ask as htmx does."""
+    return client.get(url, headers={"HX-Request": "true"})
+
+
+def bump(migration: Migration, **fields: object) -> None:
+    """Change a migration as the portal does: its revision grows."""
+    Migration.objects.filter(pk=migration.pk).update(revision=F("revision") + 1, **fields)
+
+
+def table_names(html: str) -> list[str]:
+    """The tables in their order on the page."""
+    return re.findall(r'class="mono cell-table">.*?</span>(\w+)', html)
+
+
+def test_the_current_step_is_told_in_words(browser: Client) -> None:
+    text = words(page_of(browser, rows.running()))
+    assert re.search(r"Copying 5 of 12 tables · 7\.0 GiB of 9\.3 GiB · \d+\.\d MiB/s · .*of copying left", text)
+    assert "running for 6 min" in text
+    assert "75 %" in text
+
+
+def test_a_copy_without_enough_samples_promises_nothing(browser: Client) -> None:
+    migration = rows.running()
+    migration.samples.all().delete()
+    text = words(page_of(browser, migration))
+    assert "of copying left" not in text
+    assert "MiB/s ·" not in text
+
+
+def test_a_copy_in_which_nothing_arrives_says_so(browser: Client) -> None:
+    migration = rows.running()
+    migration.samples.update(at=F("at") - timezone.timedelta(minutes=3))
+    text = words(page_of(browser, migration))
+    assert "No row has arrived for 3 min" in text
+    assert "of copying left" not in text
+
+
+def test_tables_that_failed_are_on_top_then_those_that_run_then_the_largest(browser: Client) -> None:
+    migration = rows.running()
+    TableCopy.objects.filter(name="customers_1").update(state="failed", error="value too long")
+    html = page_of(browser, migration)
+    assert table_names(html)[:4] == ["customers_1", "shipments", "stock", "prices"]
+    assert "value too long" in html
+
+
+def test_tables_are_filtered_and_paged(browser: Client) -> None:
+    migration = rows.migration("big", state=State.IN_PROGRESS, started_at=timezone.now())
+    rows.add_database(migration, "one", tables=2 * TABLES_PER_PAGE + 5, done=0)
+    rows.add_database(migration, "two", tables=3, done=0)
+    assert len(table_names(page_of(browser, migration))) == TABLES_PER_PAGE
+    assert len(table_names(page_of(browser, migration, page="3"))) == 8
+    assert set(table_names(page_of(browser, migration, q="sales.customers"))) >= {"customers", "customers_1"}
+    assert len(table_names(page_of(browser, migration, database="two"))) == 3
+    assert "No table matches" in page_of(browser, migration, q="nowhere")
+
+
+def test_a_failure_is_a_card_that_says_what_to_do(browser: Client) -> None:
+    migration = rows.failed()
+    html = page_of(browser, migration)
+    text = words(html)
+    for expected in (
+        "The disk of the target is full.",
+        "Step Copy",
+        "Why this usually happens.",
+        "What to do. Enlarge the storage of the target (38.0 GiB are still to come), then resume.",
+        "No space left on device",
+        "public.stock",
+        "On the target now, crm. 6 of 9 tables are complete",
+        "Resume migration",
+    ):
+        assert expected in text
+    assert reverse("migration-resume", args=[migration.pk]) in html
+
+
+def test_a_validation_that_failed_opens_on_its_findings(browser: Client) -> None:
+    html = page_of(browser, rows.validation_failed())
+    assert 'class="tab" href="?tab=findings" aria-current="page"' in html
+    assert '<details class="finding finding-failed" open>' in html
+    assert "Validate again" in html
+    assert "Nothing was created or changed there." in html
+
+
+def test_findings_show_what_why_and_how_with_the_servers_words(browser: Client) -> None:
+    migration = rows.running()
+    rows.add_findings(migration, migration.databases.get())
+    MigrationFinding.objects.create(
+        migration=migration, code="PM0100", level="Warning", subject="View a", saw="It could not be created.",
+        statement="CREATE VIEW a AS SELECT 1", server_message="ERROR: <permission> denied",
+    )  # fmt: skip
+    html = page_of(browser, migration, tab="findings")
+    for expected in (
+        "ALTER SYSTEM SET azure.extensions",
+        "CREATE VIEW a",
+        "&lt;permission&gt;",
+        "603405",
+        "data-copy=",
+    ):
+        assert expected in html
+    script = browser.get(reverse("migration-fixes", args=[migration.pk]))
+    assert script["Content-Disposition"] == f'attachment; filename="{migration.name}-fixes.sql"'
+    assert b"ALTER SYSTEM" in script.content
+
+
+def test_verification_has_three_results_never_two(browser: Client) -> None:
+    migration = rows.succeeded(verified="could_not_verify")
+    text = words(page_of(browser, migration, tab="verification"))
+    assert "1 object could not be verified. Nobody knows whether it is the same." in text
+    assert "not all of it could be verified" in text
+    assert "identical." not in text.replace("objects proved identical", "")
+
+
+def test_a_difference_outweighs_everything(browser: Client) -> None:
+    migration = rows.succeeded(verified="different")
+    VerificationResult.objects.filter(object_class="sequence").update(result="could_not_verify")
+    html = page_of(browser, migration, tab="verification", result="open")
+    assert "Source and target differ in 1 object." in words(html)
+    assert "Missing on the target: id = 4711" in html
+    assert html.count('<th scope="row"><span class="mono">') == 5
+
+
+def test_success_without_verification_does_not_claim_identity(browser: Client) -> None:
+    migration = rows.succeeded(verified="")
+    VerificationResult.objects.all().delete()
+    text = words(page_of(browser, migration))
+    assert "It was not verified." in text
+    assert "identical" not in text
+
+
+def test_events_tell_who_did_what_when_and_from_where(browser: Client, dana: User) -> None:
+    text = words(page_of(browser, rows.running(by=dana), tab="events"))
+    assert "Queued. dana from 10.1.2.3" in text
+    assert "Validation finished. Portal" in text
+
+
+def test_settings_never_show_a_secret(browser: Client) -> None:
+    for migration in (rows.running(), rows.failed(), rows.migration("draft")):
+        for tab in TABS:
+            html = page_of(browser, migration, tab=tab)
+            assert rows.SECRET not in html
+            assert "sealed-password" not in html
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_an_unchanged_page_answers_nothing_with_four_queries(browser: Client, tab: str) -> None:
+    url = poll_url(page_of(browser, rows.running(), tab=tab))
+    with CaptureQueriesContext(connection) as queries:
+        response = poll(browser, url)
+    assert (response.status_code, response.content) == (204, b"")
+    assert len(queries) <= 5  # session, user, 2 of permissions, revision
+
+
+@pytest.mark.parametrize(("tab", "own_queries"), [("progress", 6), ("findings", 4), ("verification", 5), ("events", 5)])
+def test_a_changed_page_costs_few_queries(browser: Client, tab: str, own_queries: int) -> None:
+    migration = rows.running(databases=5)
+    url = poll_url(page_of(browser, migration, tab=tab))
+    bump(migration)
+    with CaptureQueriesContext(connection) as queries:
+        response = poll(browser, url)
+    assert response.status_code == 200
+    of_the_request = 4  # session, user, 2 of permissions
+    assert len(queries) <= of_the_request + own_queries, "\n".join(query["sql"][:150] for query in queries)
+    assert all(query["sql"].startswith("SELECT") for query in queries)
+    assert "Set-Cookie" not in response.headers
+    assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_polled_parts_hold_nothing_that_a_person_types_into_or_opens(browser: Client, tab: str) -> None:
+    migration = rows.running()
+    rows.add_findings(migration, migration.databases.get())
+    url = poll_url(page_of(browser, migration, tab=tab))
+    bump(migration)
+    html = poll(browser, url).content.decode()
+    assert not re.search(r"<(select|textarea|details|form|button)\b", html)
+    assert re.findall(r"<input [^>]*>", html) == re.findall(r'<input type="hidden"[^>]*>', html)
+
+
+def test_a_poll_keeps_filter_and_page(browser: Client) -> None:
+    migration = rows.running()
+    html = page_of(browser, migration, q="customers")
+    assert 'hx-include="#table-filter, #tables-page"' in html
+    bump(migration)
+    answer = poll(browser, f"{poll_url(html)}&q=customers&page=1").content.decode()
+    assert set(table_names(answer)) == {"customers", "customers_1"}
+
+
+def test_the_end_stops_the_poll_and_brings_the_next_action(browser: Client) -> None:
+    migration = rows.running()
+    url = poll_url(page_of(browser, migration))
+    bump(migration, state=State.FAILED, ended_at=timezone.now(), error="The source went away.")
+    response = poll(browser, url)
+    html = response.content.decode()
+    assert response.status_code == 200
+    assert poll_url(html) == ""
+    assert "hx-trigger" not in html
+    assert "The source went away." in html
+    assert '<div class="actions" id="actions" hx-swap-oob="true">' in html
+    assert "Resume migration" in html
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.CANCELED, State.VALIDATION_FAILED, State.DRAFT])
+def test_a_page_that_cannot_change_does_not_poll(browser: Client, state: State) -> None:
+    assert poll_url(page_of(browser, rows.migration("still", state=state))) == ""
+
+
+def test_new_events_are_put_on_top_and_only_once(browser: Client) -> None:
+    migration = rows.running()
+    url = poll_url(page_of(browser, migration, tab="events"))
+    rows.add_event(migration, "Copy of rows started.", kind=EventKind.STEP)
+    bump(migration)
+    first = poll(browser, url).content.decode()
+    assert 'hx-swap-oob="afterbegin:#events"' in first
+    assert words(first).count("Copy of rows started.") == 1
+    bump(migration)
+    assert "Copy of rows started." not in poll(browser, poll_url(first)).content.decode()
+
+
+def test_new_findings_are_offered_not_pushed(browser: Client) -> None:
+    migration = rows.running()
+    url = poll_url(page_of(browser, migration, tab="findings"))
+    rows.add_findings(migration, None)
+    bump(migration)
+    html = poll(browser, url).content.decode()
+    assert "4 new findings." in html
+    assert "postgis" not in html
+
+
+def test_canceling_names_its_consequences_and_needs_a_second_click(browser: Client, dana: User) -> None:
+    migration = rows.running(databases=2)
+    page = page_of(browser, migration)
+    assert f'href="{reverse("migration-cancel", args=[migration.pk])}"' in page
+    url = reverse("migration-cancel", args=[migration.pk])
+    text = words(browser.get(url).content.decode())
+    assert "14.1 GiB of 18.6 GiB have arrived" in text
+    assert "a canceled migration cannot be resumed" in text
+    assert "Cancel migration of 2 databases" in text
+    assert "shop_1 : incomplete" in text
+    migration.refresh_from_db()
+    assert migration.cancel_requested_at is None
+    response = browser.post(url, REMOTE_ADDR="10.9.8.7")
+    assert response.status_code == 302
+    migration.refresh_from_db()
+    assert migration.cancel_requested_at is not None
+    event = MigrationEvent.objects.filter(migration=migration).latest("id")
+    assert (event.message, event.actor, event.address) == ("Cancel requested.", dana, "10.9.8.7")
+    assert "Canceling since" in words(page_of(browser, migration))
+    assert "Cancel migration…" not in page_of(browser, migration)
+
+
+def test_what_has_ended_cannot_be_canceled(browser: Client) -> None:
+    migration = rows.succeeded()
+    url = reverse("migration-cancel", args=[migration.pk])
+    assert "There is nothing to cancel" in browser.get(url).content.decode()
+    text = words(browser.post(url, follow=True).content.decode())
+    assert "cannot be canceled" in text
+    migration.refresh_from_db()
+    assert migration.state == State.SUCCEEDED
+
+
+def test_resuming_records_who_asked(browser: Client, dana: User) -> None:
+    migration = rows.failed()
+    response = browser.post(reverse("migration-resume", args=[migration.pk]), REMOTE_ADDR="10.9.8.7")
+    assert response.status_code == 302
+    migration.refresh_from_db()
+    assert migration.state == State.QUEUED
+    event = MigrationEvent.objects.filter(migration=migration).latest("id")
+    assert (event.actor, event.address, event.to_state) == (dana, "10.9.8.7", State.QUEUED)
+    again = browser.post(reverse("migration-resume", args=[migration.pk]), follow=True)
+    assert "cannot be resumed" in words(again.content.decode())
+
+
+def test_erased_passwords_are_asked_for_and_never_come_back(browser: Client) -> None:
+    migration = rows.failed()
+    Migration.objects.filter(pk=migration.pk).update(forget_passwords=True)
+    type(migration.source).objects.filter(pk=migration.source.pk).update(sealed_password="")
+    url = reverse("migration-resume", args=[migration.pk])
+    assert f'<a class="btn btn-primary" href="{url}">' in page_of(browser, migration)
+    html = browser.post(url, {"source_password": "", "target_password": "changed-target-pw"}).content.decode()
+    assert "The source password was erased. Type it to go on." in words(html)
+    assert "changed-target-pw" not in html
+    migration.refresh_from_db()
+    assert migration.state == State.FAILED
+    assert browser.post(url, {"source_password": "typed-source-pw"}).status_code == 302
+    migration.refresh_from_db()
+    assert migration.state == State.QUEUED
+
+
+def test_viewers_look_and_operators_act(lee: User, client_of: ClientOf) -> None:
+    viewer = client_of(lee)
+    running, failed, draft = rows.running(), rows.failed(), rows.migration("draft")
+    for migration in (running, failed, draft):
+        html = page_of(viewer, migration)
+        for word in ("Cancel migration", "Resume", "Continue set-up", "Discard"):
+            assert f"{word}</" not in html
+            assert f">{word}" not in html
+    for name in ("migration-cancel", "migration-resume"):
+        for migration in (running, failed):
+            assert viewer.post(reverse(name, args=[migration.pk])).status_code == 403
+            assert viewer.get(reverse(name, args=[migration.pk])).status_code == 403
+    running.refresh_from_db()
+    failed.refresh_from_db()
+    assert (running.cancel_requested_at, failed.state) == (None, State.FAILED)
+
+
+def test_actions_need_the_form_of_the_page(dana: User) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(dana, backend="django.contrib.auth.backends.ModelBackend")
+    migration = rows.failed()
+    for name in ("migration-cancel", "migration-resume"):
+        assert strict.post(reverse(name, args=[migration.pk])).status_code == 403
+
+
+def test_strangers_are_sent_to_the_login(client: Client) -> None:
+    migration = rows.running()
+    for name in ("migration", "migration-live", "migration-cancel", "migration-resume", "migration-fixes"):
+        assert client.get(reverse(name, args=[migration.pk])).status_code == 302
+
+
+def test_a_migration_that_is_gone_is_not_found(browser: Client) -> None:
+    gone = "00000000-0000-0000-0000-000000000000"
+    for name in ("migration", "migration-live", "migration-cancel", "migration-fixes"):
+        assert browser.get(reverse(name, args=[gone])).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query", ["tab=x", "page=zzz", "q=%00", "known=x&tab=events", "database=%00", "result=x&tab=verification"]
+)
+def test_nonsense_in_the_address_shows_the_page(browser: Client, query: str) -> None:
+    migration = rows.running()
+    assert browser.get(f"{reverse('migration', args=[migration.pk])}?{query}").status_code == 200
+    assert browser.get(f"{reverse('migration-live', args=[migration.pk])}?{query}").status_code == 200
+
+
+@pytest.mark.parametrize("state", State.values)
+def test_every_state_has_a_page(browser: Client, state: str) -> None:
+    migration = rows.migration("any", state=State(state), started_at=timezone.now(), scheduled_at=timezone.now())
+    for tab in TABS:
+        page_of(browser, migration, tab=tab)
