@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware as DjangoLoginRequiredMiddleware
+from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -67,6 +68,13 @@ def needs(permission: Permission) -> Callable[[View[P]], View[P]]:
     return decorate
 
 
+def person(request: HttpRequest) -> User:
+    """Return who is logged in; every view behind the login has one. Raises ``PermissionDenied``."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied(WORDS[Permission.VIEW])
+    return request.user
+
+
 def get_migration_for(request: HttpRequest, pk: UUID, permission: Permission = Permission.VIEW) -> Migration:
     """Return the migration, or raise ``Http404`` (none such) or ``PermissionDenied`` (not for this person)."""
     require(request, permission)
@@ -79,7 +87,9 @@ def get_migration_for(request: HttpRequest, pk: UUID, permission: Permission = P
 class LoginRequiredMiddleware(DjangoLoginRequiredMiddleware):
     """Login for everything. A fragment whose session ended sends the whole page to the login, not the login into it."""
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseBase:
+    def handle_no_permission(  # type: ignore[override]  # an answer to htmx is not a redirect
+        self, request: HttpRequest, view_func: Any
+    ) -> HttpResponseBase:
         """Redirect to the login page, by ``HX-Redirect`` when htmx asked; then back to the page, not the fragment."""
         if not request.headers.get("HX-Request"):
             return super().handle_no_permission(request, view_func)

@@ -10,11 +10,11 @@ from migrations_app.services.liveness import workers_seen_seconds_ago
 from portal.access import Permission, may
 from portal.http import THEME_COOKIE, THEMES
 
-WORKERS_SILENT_AFTER_SECONDS = 20
+WORKERS_SILENT_AFTER_SECONDS = 30  # they are asked every 10 s
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
-    """Return the variables of ``base.html``; fragments cost no query, for each is computed when it is used."""
+    """Return the variables of ``base.html``; fragments do not ask for the workers."""
     theme = request.COOKIES.get(THEME_COOKIE, "")
     user = getattr(request, "user", None)
     may_view = user is not None and may(user, Permission.VIEW)

@@ -33,7 +33,7 @@ from migrations_app.models import (
     SslMode,
     State,
 )
-from migrations_app.services.credentials import forget_password, open_password, seal_password
+from migrations_app.services.credentials import CredentialsUnreadable, forget_password, open_password, seal_password
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -137,7 +137,7 @@ def draft_set_endpoint(
     address: str | None = None,
 ) -> MigrationEndpoint:
     """Store source or target. A changed value makes the last connection test void. Raises ``NotADraft``."""
-    row = getattr(migration, side.value)
+    row: MigrationEndpoint = getattr(migration, side.value)
     with transaction.atomic():
         _save_draft(migration, values={}, step="target" if side is Side.SOURCE else "databases")
         changed = write_connection(row, values=values)
@@ -154,13 +154,20 @@ def write_connection(row: MigrationEndpoint | SavedConnection, *, values: Endpoi
     changed = any(getattr(row, name) != getattr(values, name) for name in CONNECTION_FIELDS)
     for name in CONNECTION_FIELDS:
         setattr(row, name, getattr(values, name))
-    if values.password is not None and not (row.sealed_password and open_password(row) == values.password):
+    if values.password is not None and not _holds_password(row, values.password):
         seal_password(row, values.password)
         changed = True
     if changed:
         row.tested_at = None
         row.facts = {}
     return changed
+
+
+def _holds_password(row: MigrationEndpoint | SavedConnection, password: str) -> bool:
+    try:
+        return bool(row.sealed_password) and open_password(row) == password
+    except CredentialsUnreadable:
+        return False  # its key is gone; the password that was typed now replaces it
 
 
 def draft_use_saved_connection(
@@ -171,7 +178,10 @@ def draft_use_saved_connection(
     actor: User | None = None,
     address: str | None = None,
 ) -> MigrationEndpoint:
-    """Copy a saved connection, its password included, into source or target. Raises ``NotADraft``."""
+    """Copy a saved connection, its password included, into source or target.
+
+    Raises ``NotADraft``, or ``CredentialsUnreadable`` when the stored password cannot be opened.
+    """
     values = EndpointValues(
         **{name: getattr(saved, name) for name in CONNECTION_FIELDS},
         password=open_password(saved) if saved.sealed_password else None,

@@ -60,7 +60,7 @@ PROVIDER_ICONS: dict[str, str] = {
 
 
 @register.filter(name="bytes")
-def bytes_in_words(value: float | None) -> str:
+def bytes_in_words(value: float | str | None) -> str:
     """Return a size in binary units with one decimal: ``12.4 GiB``."""
     if value is None or value == "":
         return NOTHING
@@ -75,7 +75,7 @@ def bytes_in_words(value: float | None) -> str:
 
 
 @register.filter
-def rows(value: int | None) -> str:
+def rows(value: int | str | None) -> str:
     """Return a count with thousands separators: ``1,204,332``; an unknown count (None, negative) is a dash."""
     return NOTHING if value is None or value == "" or int(value) < 0 else f"{int(value):,}"
 
@@ -93,14 +93,14 @@ def rate(bytes_per_second: float | None) -> str:
 
 
 @register.filter
-def duration(seconds: float | None) -> str:
+def duration(seconds: float | str | None) -> str:
     """Return a length of time in at most two units: ``2 h 14 min``, ``48 s``, ``0.4 s``."""
     if seconds is None or seconds == "":
         return NOTHING
-    seconds = max(0.0, float(seconds))
-    if seconds < 1:
-        return f"{seconds:.1f} s" if seconds >= 0.05 else "0 s"
-    seconds = round(seconds)
+    exact = max(0.0, float(seconds))
+    if exact < 1:
+        return f"{exact:.1f} s" if exact >= 0.05 else "0 s"
+    seconds = round(exact)
     if seconds < MINUTE_SECONDS:
         return f"{seconds} s"
     if seconds < HOUR_SECONDS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth import views
 from django.contrib.auth.decorators import login_not_required
-from django.forms import Form
+from django.contrib.auth.forms import PasswordChangeForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
@@ -33,7 +33,7 @@ class ChangePassword(views.PasswordChangeView):
     template_name = "registration/change_password.html"
     success_url = "/"
 
-    def form_valid(self, form: Form) -> HttpResponse:
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         """Save, and say so on the page the person comes to."""
         messages.success(self.request, "Your password is changed. Other sessions of yours are logged out.")
         return super().form_valid(form)

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from migrations_app.engine.errors import EngineError
@@ -17,7 +17,7 @@ from migrations_app.models import Migration, MigrationEndpoint, SavedConnection
 from migrations_app.services.connection_test import test_connection
 from migrations_app.services.drafts import CONNECTION_FIELDS
 from migrations_app.services.saved_connections import connection_delete, connection_save
-from portal.access import Permission, needs
+from portal.access import Permission, needs, person
 from portal.forms.connection import SavedConnectionForm
 from portal.http import address_of
 from portal.views.wizard_endpoint import Failure, explain
@@ -59,7 +59,14 @@ def add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Change a saved server; migrations made from it keep their own copy."""
-    return _form(request, server=get_object_or_404(SavedConnection, pk=pk))
+    return _form(request, server=_server(pk))
+
+
+def _server(pk: UUID) -> SavedConnection:
+    server = SavedConnection.objects.filter(pk=pk).first()
+    if server is None:
+        raise Http404("There is no such saved server; somebody may have deleted it.")
+    return server
 
 
 def _form(request: HttpRequest, *, server: SavedConnection | None) -> HttpResponse:
@@ -81,7 +88,7 @@ def _save(request: HttpRequest, *, server: SavedConnection | None, form: SavedCo
         name=form.cleaned_data["name"],
         provider=form.cleaned_data["provider"],
         values=form.values(),
-        actor=request.user,
+        actor=person(request),
         address=address_of(request),
     )
 
@@ -108,17 +115,17 @@ def _tested(request: HttpRequest, *, server: SavedConnection) -> HttpResponse:
 @require_POST
 def test(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Test a saved server with its stored values."""
-    return _tested(request, server=get_object_or_404(SavedConnection, pk=pk))
+    return _tested(request, server=_server(pk))
 
 
 @needs(Permission.ADMINISTER)
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete a saved server, once its name was typed."""
-    server = get_object_or_404(SavedConnection, pk=pk)
+    server = _server(pk)
     typed = request.POST.get("confirm", "").strip()
     if request.method == "POST" and typed == server.name:
-        connection_delete(server, actor=request.user, address=address_of(request))
+        connection_delete(server, actor=person(request), address=address_of(request))
         messages.success(request, f"{server.name} is deleted, with its password.")
         return redirect("servers")
     problem = f"Type {server.name} to delete it." if request.method == "POST" else ""

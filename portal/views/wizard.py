@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from migrations_app.models import Migration, State
 from migrations_app.services.drafts import DRAFT_STEPS, NotADraft, draft_delete
-from portal.access import Permission, get_migration_for, needs
+from portal.access import Permission, get_migration_for, needs, person
 from portal.forms.setup import name_problem
 from portal.http import address_of, fragment
 from portal.views import wizard_databases, wizard_endpoint, wizard_options, wizard_review, wizard_setup
@@ -73,7 +73,7 @@ def discard(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST":
         return render(request, "wizard/discard.html", {"migration": migration})
     try:
-        draft_delete(migration, actor=request.user, address=address_of(request))
+        draft_delete(migration, actor=person(request), address=address_of(request))
     except NotADraft:
         return _started(request, migration)
     messages.success(request, f"The draft {migration.name} is discarded, with the passwords in it.")
@@ -96,15 +96,15 @@ def tables(request: HttpRequest, pk: UUID, database: str) -> HttpResponse:
 def name_available(request: HttpRequest) -> HttpResponse:
     """Tell, while it is typed, whether a name can be used."""
     name = request.GET.get("name", "").strip()
-    own = Migration.objects.filter(pk=_uuid(request.GET.get("own", ""))).first()
+    own = Migration.objects.filter(pk__in=_uuids(request.GET.get("own", ""))).first()
     return fragment(request, "wizard/_name.html", {"name": name, "problem": name_problem(name, own=own)})
 
 
-def _uuid(text: str) -> UUID | None:
+def _uuids(text: str) -> list[UUID]:
     try:
-        return UUID(text)
+        return [UUID(text)]
     except ValueError:
-        return None
+        return []
 
 
 def _started(request: HttpRequest, migration: Migration) -> HttpResponse:

@@ -14,6 +14,7 @@ from migrations_app.models import Migration
 from migrations_app.services.drafts import draft_set_databases, draft_set_selection
 from migrations_app.services.offered_databases import Offer, read_offer, read_tables, stored_offer
 from migrations_app.services.spec import selection_from_json
+from portal.access import person
 from portal.forms.databases import DatabasesForm
 from portal.forms.tables import SEPARATOR, TABLE_KINDS, is_only, selection_from_post, tree, what_remains
 from portal.http import address_of, fragment, go_to, is_htmx
@@ -40,7 +41,7 @@ def databases(request: HttpRequest, migration: Migration) -> HttpResponse:
         form.problems.append(seen.CONFLICT)
     if not form.is_valid(consent=not action.startswith(TABLES_OF)):
         return _whole_form(_page(request, migration, form=form))
-    draft_set_databases(migration, databases=form.choices(), actor=request.user, address=address_of(request))
+    draft_set_databases(migration, databases=form.choices(), actor=person(request), address=address_of(request))
     if not action.startswith(TABLES_OF):
         return go_to(request, url_of(migration, "options"))
     if is_htmx(request):
@@ -126,7 +127,7 @@ def _save_tables(request: HttpRequest, migration: Migration, *, database: str) -
         database=database,
         selection=selection,
         facts=(offer.source.get(database, {}) if offer else {}) | remains,
-        actor=request.user,
+        actor=person(request),
         address=address_of(request),
     )
     return go_to(request, url_of(migration, "databases"))

@@ -14,8 +14,10 @@ from migrations_app.engine.errors import EngineError
 from migrations_app.engine.spec import Side
 from migrations_app.models import Migration, MigrationEndpoint, SavedConnection, SourceType
 from migrations_app.services.connection_test import test_connection
+from migrations_app.services.credentials import CredentialsUnreadable
 from migrations_app.services.drafts import CONNECTION_FIELDS, draft_set_endpoint, draft_use_saved_connection
 from migrations_app.services.saved_connections import connection_save
+from portal.access import person
 from portal.forms.connection import EndpointForm
 from portal.http import address_of, fragment, is_htmx
 from portal.wizard import seen
@@ -60,7 +62,7 @@ def _endpoint(request: HttpRequest, migration: Migration, *, side: Side) -> Http
 
 def _save(request: HttpRequest, migration: Migration, *, side: Side, form: EndpointForm) -> HttpResponse:
     """Save what was typed, test it where that is asked for or not yet done, and go on if all is well."""
-    actor, address = request.user, address_of(request)
+    actor, address = person(request), address_of(request)
     row: MigrationEndpoint = getattr(migration, side.value)
     values = form.values(saved_connection=row.saved_connection)
     row = draft_set_endpoint(migration, side=side, values=values, actor=actor, address=address)
@@ -95,7 +97,7 @@ def _keep(request: HttpRequest, migration: Migration, *, side: Side, form: Endpo
             provider=provider,
             values=form.values(),
             copy_password_of=row,
-            actor=request.user,
+            actor=person(request),
             address=address_of(request),
         )
     except IntegrityError:
@@ -106,19 +108,26 @@ def _keep(request: HttpRequest, migration: Migration, *, side: Side, form: Endpo
 
 
 def _use_saved(request: HttpRequest, migration: Migration, *, side: Side) -> HttpResponse:
-    saved = SavedConnection.objects.filter(pk=_uuid(request.POST.get("saved", ""))).first()
+    saved = SavedConnection.objects.filter(pk__in=_uuids(request.POST.get("saved", ""))).first()
     if saved is not None:
-        draft_use_saved_connection(
-            migration, side=side, saved=saved, actor=request.user, address=address_of(request)
-        )
+        try:
+            draft_use_saved_connection(
+                migration, side=side, saved=saved, actor=person(request), address=address_of(request)
+            )
+        except CredentialsUnreadable as error:
+            row: MigrationEndpoint = getattr(migration, side.value)
+            failure = explain(error, row=saved, source_type="")
+            return _page(
+                request, migration, side=side, form=EndpointForm(row=row, initial=_stored(row)), failure=failure
+            )
     return redirect(url_of(migration, side.value))
 
 
-def _uuid(text: str) -> UUID | None:
+def _uuids(text: str) -> list[UUID]:
     try:
-        return UUID(text)
+        return [UUID(text)]
     except ValueError:
-        return None
+        return []
 
 
 def explain(error: EngineError, *, row: Any, source_type: str) -> Failure:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from migrations_app.models import Migration
 from migrations_app.services.drafts import draft_set_options
+from portal.access import person
 from portal.forms.options import OptionsForm, initial_options
 from portal.http import address_of
 from portal.wizard import seen
@@ -23,7 +24,7 @@ def options(request: HttpRequest, migration: Migration) -> HttpResponse:
     form = OptionsForm(request.POST)
     if form.is_valid():
         if not seen.is_stale(request.POST.get("seen", ""), current=seen.options_mark(migration)):
-            draft_set_options(migration, options=form.values(), actor=request.user, address=address_of(request))
+            draft_set_options(migration, options=form.values(), actor=person(request), address=address_of(request))
             return redirect(url_of(migration, "review"))
         form.add_error(None, seen.CONFLICT)
     return _page(request, migration, form=form)

@@ -12,6 +12,7 @@ from migrations_app.engine.spec import MigrationMode
 from migrations_app.lifecycle import StaleTransition
 from migrations_app.models import Migration
 from migrations_app.services import runs
+from portal.access import person
 from portal.http import address_of
 from portal.wizard.estimate import basis_of, estimate
 from portal.wizard.review import decisions, effects, start_words
@@ -29,7 +30,7 @@ def review(request: HttpRequest, migration: Migration) -> HttpResponse:
         problem = _problem(request, migration)
         if not problem:
             try:
-                runs.migration_start(migration.pk, actor=request.user, address=address_of(request))
+                runs.migration_start(migration.pk, actor=person(request), address=address_of(request))
                 return redirect("migration", pk=migration.pk)
             except EngineError as error:
                 problem = f"{error.message} {error.hint}"

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 
 from migrations_app.models import Migration, SourceType
 from migrations_app.services.drafts import draft_create, draft_set_setup
+from portal.access import person
 from portal.forms.setup import SetupForm
 from portal.http import address_of
 from portal.wizard import seen
@@ -25,7 +26,7 @@ def create(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             with transaction.atomic():
-                migration = draft_create(**form.cleaned_data, actor=request.user, address=address_of(request))
+                migration = draft_create(**form.cleaned_data, actor=person(request), address=address_of(request))
             return redirect(url_of(migration, "source"))
         except IntegrityError:
             form.add_error("name", TAKEN)
@@ -45,7 +46,7 @@ def change(request: HttpRequest, migration: Migration) -> HttpResponse:
         else:
             try:
                 with transaction.atomic():
-                    draft_set_setup(migration, **form.cleaned_data, actor=request.user, address=address_of(request))
+                    draft_set_setup(migration, **form.cleaned_data, actor=person(request), address=address_of(request))
                 return redirect(url_of(migration, "source"))
             except IntegrityError:
                 form.add_error("name", TAKEN)

@@ -77,6 +77,10 @@ document.addEventListener("htmx:responseError", (event) => {
   else toast(`The portal answered with error ${status}. The log on its machine says more.`);
 });
 
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.closest("[data-search]")) event.preventDefault();
+});
+
 // A table with a search field: [data-search] filters the rows of the table it names by their [data-text].
 document.addEventListener("input", (event) => {
   const field = event.target.closest("[data-search]");

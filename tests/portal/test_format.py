@@ -68,7 +68,7 @@ def test_a_time_shows_the_viewers_zone_and_utc_on_hover() -> None:
     with timezone.override(ZoneInfo("Europe/Berlin")):
         written = str(portal_format.at_time(moment))
     assert ">2026-11-22 09:44</time>" in written
-    assert 'title="2026-11-22 09:44:00 CET · 2026-11-22 08:44:00 UTC"' in written
+    assert 'title="2026-11-22 09:44:00 Europe/Berlin · 2026-11-22 08:44:00 UTC"' in written
     assert 'datetime="2026-11-22T08:44:00+00:00"' in written
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from migrations_app.models import ProcessHeartbeat
+from migrations_app.services.liveness import ProcessKind, beat
 from tests.fixtures.people import PASSWORD
 from tests.portal.wizard_steps import page_text
 
@@ -48,6 +52,26 @@ def test_somebody_in_no_group_learns_whom_to_ask(client_of: Callable[[User], Cli
 
 def test_somebody_in_no_group_can_log_out(client_of: Callable[[User], Client], eve: User) -> None:
     assert client_of(eve).post(reverse("logout")).status_code == 302
+
+
+def test_a_bar_tells_that_no_worker_answers(client_of: Callable[[User], Client], lee: User) -> None:
+    assert "No worker has answered yet: migrations wait." in page_text(client_of(lee).get("/servers/"))
+    beat(ProcessKind.WORKER)
+    assert "migrations wait" not in page_text(client_of(lee).get("/servers/"))
+    ProcessHeartbeat.objects.update(seen_at=timezone.now() - timedelta(seconds=95))
+    assert "No worker has answered for 1 min" in page_text(client_of(lee).get("/servers/"))
+
+
+def test_an_unknown_address_is_told_kindly(client_of: Callable[[User], Client], lee: User) -> None:
+    response = client_of(lee).get("/nothing/here/")
+    assert response.status_code == 404
+    assert "The address is wrong, or what it showed is gone." in page_text(response)
+
+
+def test_a_form_that_is_too_old_says_that_nothing_was_done(db: None) -> None:
+    response = Client(enforce_csrf_checks=True).post(reverse("login"), {"username": "dana"})
+    assert response.status_code == 403
+    assert "Nothing was done." in page_text(response)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light", ""])

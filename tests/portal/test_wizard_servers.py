@@ -181,6 +181,16 @@ def test_a_saved_server_fills_the_step_with_its_password(
     assert draft.target.tested_at is None
 
 
+def test_a_saved_password_whose_key_is_gone_is_a_message(
+    browser: Client, draft: Migration, server: RunningServer
+) -> None:
+    browser.post(step_url(draft, "source"), connection_fields(server.endpoint(), save_as="Shop production"))
+    SavedConnection.objects.update(sealed_password="v1:00000000:AAAA")
+    saved = SavedConnection.objects.get()
+    response = browser.post(step_url(draft, "target"), {"action": "use-saved", "saved": str(saved.pk)})
+    assert "which this portal does not have" in page_text(response)
+
+
 def test_a_saved_name_is_taken_once(browser: Client, draft: Migration, server: RunningServer) -> None:
     browser.post(step_url(draft, "source"), connection_fields(server.endpoint(), save_as="Shop"))
     response = browser.post(step_url(draft, "target"), connection_fields(server.endpoint(), save_as="shop"))
