@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
@@ -27,7 +27,7 @@ class Echo:
 def cell(value: Any) -> Any:
     """Return a value as a cell that no spreadsheet takes for a formula; times are UTC."""
     if isinstance(value, datetime):
-        return value.astimezone(timezone.UTC).isoformat(timespec="seconds")
+        return value.astimezone(UTC).isoformat(timespec="seconds")
     if value is None:
         return ""
     if isinstance(value, int | float):
