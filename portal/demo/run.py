@@ -15,13 +15,13 @@ from types import FrameType
 from django.contrib.auth.models import User
 
 from migrations_app.cli.output import Output
-from migrations_app.cli.verdict import exit_code_of_proof
+from migrations_app.cli.verdict import NOT_PROVED, exit_code_of_proof
 from migrations_app.cli.waiting import wait_for_end
 from migrations_app.cli.wording import duration_words, size_words
 from migrations_app.engine.errors import EngineError
 from migrations_app.models import Migration, State
 from migrations_app.selectors.migration_page import migration_page
-from migrations_app.selectors.verification import class_summaries
+from migrations_app.selectors.verification import class_summaries, results_of
 from portal.demo import source_database
 from portal.demo.sample import SampleFailed, Size
 from portal.demo.sample_migration import start_migration
@@ -35,6 +35,8 @@ from portal.places import Places
 DEMO_USER = "demo"
 PASSWORD_BYTES = 12
 TIMEOUT_SECONDS = 1800
+LISTED_DIFFERENCES = 10
+LISTED_CHARACTERS = 300
 EXIT_PROVED, EXIT_FAILED, EXIT_NOT_PROVED = 0, 1, 4
 
 
@@ -107,7 +109,8 @@ def say_result(migration: Migration) -> int:
         )
         say(f"  {kind.object_class:24} {kind.identical:6,} identical{wrong}")
     proved = exit_code_of_proof(page.migration) == 0
-    say("Proved: source and target are identical." if proved else "NOT proved: see the differences in the report.")
+    say("Proved: source and target are identical." if proved else "Not proved:")
+    say_differences(migration)
     return EXIT_PROVED if proved else EXIT_NOT_PROVED
 
 
@@ -120,6 +123,16 @@ def say_failure(migration: Migration) -> None:
             say(f"  {word}")
     for finding in migration.findings.filter(level="Failed"):
         say(f"  {finding.code} {finding.subject}: {finding.saw} {finding.fix}")
+    say_differences(migration)
+
+
+def say_differences(migration: Migration) -> None:
+    """Say what is not identical, object by object; the report has the rest."""
+    for row in results_of(migration.pk, results=NOT_PROVED)[:LISTED_DIFFERENCES]:
+        say(f"  {row.object_class} {row.name}: {row.result}. {row.detail}")
+        if row.source or row.target:
+            say(f"    source: {row.source[:LISTED_CHARACTERS]}")
+            say(f"    target: {row.target[:LISTED_CHARACTERS]}")
 
 
 def say_how_to_go_on(migration: Migration, *, password: str, seconds: float) -> None:
