@@ -1,12 +1,14 @@
 """Run PostgreSQL's programs without being root, which they insist on.
 
-An ordinary user runs them directly. Root first tries a user namespace, in which it looks like nobody and still owns
-its files; where namespaces are refused (most containers, every chroot) it hands the data directory to another user.
+An ordinary user runs them directly; one whose number has no name runs them in a user namespace, where it is nobody.
+Root first tries a user namespace too, in which it still owns its files; where namespaces are refused (most
+containers, every chroot) it hands the data directory to another user.
 """
 
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -65,7 +67,7 @@ def identity_for(data_dir: Path, *, bin_dir: Path, way: Way | None = None) -> Id
 
 def _way_for(data_dir: Path) -> Way:
     if os.geteuid() != 0:
-        return Way.DIRECT
+        return Way.DIRECT if _has_a_name(os.geteuid()) or not namespaces_work() else Way.NAMESPACE
     if data_dir.exists() and data_dir.stat().st_uid != 0:
         return Way.OTHER_USER
     return Way.NAMESPACE if namespaces_work() else Way.OTHER_USER
@@ -77,6 +79,14 @@ def namespaces_work() -> bool:
     if shutil.which("unshare") is None:
         return False
     return subprocess.run([*_namespace_prefix(), "true"], capture_output=True, check=False).returncode == 0
+
+
+def _has_a_name(uid: int) -> bool:
+    """Tell whether the user is known by name, as initdb demands; a container's user may be a mere number."""
+    try:
+        return bool(pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return False
 
 
 def _namespace_prefix() -> tuple[str, ...]:
