@@ -60,7 +60,7 @@ def _look(server: Server, connection: Connection) -> ServerFacts:
     settings = fetch_one(connection, "server_settings", SettingFacts)
     privileges = fetch_one(connection, "server_privileges", PrivilegeFacts)
     databases = fetch(connection, "databases", DatabaseRow)
-    current = next(row for row in databases if row.name == connection.info.dbname) if databases else None
+    current = next((row for row in databases if row.name == connection.info.dbname), None)
     recognized = recognize(connection, host=server.endpoint.host)
     if settings.shared_preload_libraries is None:
         notes.append("The preloaded libraries are hidden: this user is not a member of pg_read_all_settings.")

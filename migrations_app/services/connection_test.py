@@ -43,7 +43,7 @@ def test_connection(
         _write_event(migration, row=row, outcome=f"failed: {error.message}", actor=actor, address=address)
         raise
     _store(row, facts=facts, succeeded=True)
-    outcome = f"succeeded: PostgreSQL {facts['settings']['version_text']}"
+    outcome = f"succeeded: {facts['settings']['version_text']}"
     _write_event(migration, row=row, outcome=outcome, actor=actor, address=address)
     return facts
 
