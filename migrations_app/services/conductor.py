@@ -21,6 +21,7 @@ from migrations_app.engine.ports import PartQueue, Reporter
 from migrations_app.engine.spec import DatabaseSpec, MigrationOption, MigrationSpec
 from migrations_app.lifecycle import StaleTransition, transition
 from migrations_app.models import EventKind, Migration, MigrationEvent, State, Substate
+from migrations_app.services.clearing import end_sessions
 from migrations_app.services.endings import Ending, write_ending
 from migrations_app.services.heartbeat import Heartbeat
 from migrations_app.services.lease import LEASE_SECONDS, Lease, claim, release
@@ -121,7 +122,8 @@ def _run(lease: Lease, control: Control, *, engine: Engine | None) -> Ending | N
             hint="Look whether this machine runs out of memory (dmesg), then resume.",
         )
     try:
-        return _ending_of(_engine_outcome(lease, control, engine=engine or _offline_engine()), lease)
+        outcome = _engine_outcome(lease, control, engine=engine or _offline_engine())
+        return patiently(lambda _: _ending_of(outcome, lease), connection=connection, seconds=LEASE_SECONDS)
     except LeaseLost as error:
         logger.warning("run %s of migration %s stopped: %s", lease.fence, lease.migration_id, error)
         return None
@@ -129,6 +131,7 @@ def _run(lease: Lease, control: Control, *, engine: Engine | None) -> Ending | N
         logger.exception("run %s of migration %s lost the portal's database", lease.fence, lease.migration_id)
         return None
     except Canceled:
+        end_sessions(lease.migration_id, fence=lease.fence)
         return Ending(State.CANCELED, message="Canceled.")
     except ValidationFailed as error:
         return _failure(error, state=State.VALIDATION_FAILED)
@@ -160,6 +163,8 @@ def _engine_outcome(lease: Lease, control: Control, *, engine: Engine) -> Outcom
     finally:
         for queue in queues:
             queue.close()
+        if not connection.in_atomic_block:
+            connection.close()  # it was idle while the engine worked, and may be dead by now
 
 
 def _ending_of(outcome: Outcome, lease: Lease) -> Ending:

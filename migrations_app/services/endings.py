@@ -75,10 +75,11 @@ def what_is_on_target(database: MigrationDatabase) -> str:
     if database.step in ("", Step.VALIDATE, Step.ROLES):
         return f"Nothing of this database was written to {database.target_name} on the target."
     tables = f"{database.tables_done} of {database.tables_total} tables have all their rows"
+    identifier = '"' + database.target_name.replace('"', '""') + '"'
     indexes = f"{database.indexes_done} of {database.indexes_total} indexes are built"
     return (
         f"The database {database.target_name} on the target is incomplete: {tables}, {indexes}. "
-        "Its schema _migration_portal marks it as unfinished. Drop the database if it is not needed."
+        f"Its schema _migration_portal marks it as unfinished. Remove it with: DROP DATABASE {identifier};"
     )
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import connections
+from django.db import connection, connections
 
 from migrations_app.engine.plan import ClaimedPart, TablePlan
 from migrations_app.models import PartState
@@ -45,7 +46,10 @@ class DatabasePartQueue:
 
     def enqueue(self, tables: Sequence[TablePlan]) -> None:
         """Add tables and their parts; a table that is already there is left as it is."""
-        store_tables(tables, migration_id=self.migration_id, database_id=self.database_id, fence=self.fence)
+        store = partial(
+            store_tables, tables, migration_id=self.migration_id, database_id=self.database_id, fence=self.fence
+        )
+        patiently(lambda _: store(), connection=connection, seconds=LEASE_SECONDS)
         with self._lock:
             self._tables.clear()
 
@@ -159,7 +163,7 @@ class DatabasePartQueue:
     def _load(self) -> None:
         if self._tables:
             return
-        stored = load_tables(self.database_id)
+        stored = self._patiently(lambda _: load_tables(self.database_id, over=self._connection))
         self._tables = stored
         self._ids = {(plan.schema, plan.name): pk for pk, plan in stored.items()}
 

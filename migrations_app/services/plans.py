@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from migrations_app.engine.plan import PartKind, PartPlan, TablePlan
 from migrations_app.models import Part, TableCopy
@@ -27,10 +29,11 @@ def store_tables(tables: Sequence[TablePlan], *, migration_id: UUID, database_id
             cursor.execute(query("database_totals"), {"database_id": database_id})
 
 
-def load_tables(database_id: UUID) -> dict[int, TablePlan]:
-    """Return the stored plan of each table by the row's id, the largest first."""
-    rows = TableCopy.objects.filter(database_id=database_id).order_by("-bytes_total", "id")
-    return {row.pk: _table_plan(row) for row in rows.only("schema", "name", "plan", "bytes_total", "rows_estimate")}
+def load_tables(database_id: UUID, *, over: BaseDatabaseWrapper) -> dict[int, TablePlan]:
+    """Return the stored plan of each table by the row's id, the largest first, read over the connection ``over``."""
+    with over.cursor() as cursor:
+        cursor.execute(query("tables_of_database"), {"database_id": database_id})
+        return {row[0]: _table_plan(*row[1:]) for row in cursor.fetchall()}
 
 
 def _table_row(table: TablePlan, database_id: UUID) -> TableCopy:
@@ -69,17 +72,17 @@ def _part_rows(tables: Sequence[TablePlan], rows: Sequence[TableCopy]) -> Iterab
     ]
 
 
-def _table_plan(row: TableCopy) -> TablePlan:
-    plan: dict[str, Any] = row.plan
+def _table_plan(schema: str, name: str, size: int, rows_estimate: int, stored: str | dict[str, Any]) -> TablePlan:
+    plan: dict[str, Any] = json.loads(stored) if isinstance(stored, str) else stored
     return TablePlan(
         oid=plan["oid"],
-        schema=row.schema,
-        name=row.name,
+        schema=schema,
+        name=name,
         columns=tuple(plan["columns"]),
-        bytes=row.bytes_total,
-        rows_estimate=row.rows_estimate,
+        bytes=size,
+        rows_estimate=rows_estimate,
         binary=plan["binary"],
-        parts=tuple(_part_plan(stored) for stored in plan["parts"]),
+        parts=tuple(_part_plan(part) for part in plan["parts"]),
         condition=plan["condition"],
     )
 

@@ -9,6 +9,7 @@ import time
 
 import psutil
 import pytest
+from django.db import connection
 from django_q.models import OrmQ, Success
 
 from migrations_app.models import (
@@ -25,6 +26,7 @@ from migrations_app.services.doorbell import ring_task
 from migrations_app.services.liveness import workers_seen_seconds_ago
 from migrations_app.services.runs import migration_cancel, migration_start
 from migrations_app.worker.reconciler_process import ANSWER_TASK
+from tests.fixtures.templates import portal_cluster
 from tests.worker.conftest import PortalProcess, wait_for
 from tests.worker.slow_cluster import PARTS
 
@@ -184,3 +186,20 @@ def test_workers_that_answer_are_known_and_silence_is_known(cluster: PortalProce
     seconds = workers_seen_seconds_ago()
     assert seconds is not None and seconds > 2
     assert OrmQ.objects.count() <= 1, "one question waits, not one every ten seconds"
+
+
+def test_a_crash_of_the_portals_database_is_outlived(
+    cluster: PortalProcess, reconciler: PortalProcess, draft: Migration
+) -> None:
+    migration_start(draft.pk)
+    wait_for(lambda: parts_done() > 3, what="the begin of the copy")
+    database = portal_cluster()
+    connection.close()
+    database.stop("immediate")
+    time.sleep(2)
+    database.start()
+    wait_for(lambda: reload(draft).state == State.SUCCEEDED, seconds=90, what="the end")
+    every_part_was_copied_once()
+    assert Run.objects.get().fence <= 2, "the same run goes on, or another when the crash outlasted the lease"
+    a_task_is_processed(seconds=40)
+    assert reconciler.process and reconciler.process.poll() is None
