@@ -5,7 +5,14 @@ from __future__ import annotations
 from migrations_app.engine.verification.columns import Column, read_columns
 from migrations_app.engine.verification.database import verify_database
 from migrations_app.engine.verification.differences import Differences, find_differing_rows
-from migrations_app.engine.verification.digest import TableDigest, compare_digest, empty_digest, hash_table
+from migrations_app.engine.verification.digest import (
+    Piece,
+    TableDigest,
+    compare_digest,
+    empty_digest,
+    hash_pieces,
+    hash_table,
+)
 from migrations_app.engine.verification.digest_method import (
     COUNTS,
     DigestMethod,
@@ -22,6 +29,7 @@ __all__ = [
     "DigestMethod",
     "Differences",
     "LargeObjectsDigest",
+    "Piece",
     "SequenceState",
     "ServerTraits",
     "TableDigest",
@@ -30,6 +38,7 @@ __all__ = [
     "digest_large_objects",
     "empty_digest",
     "find_differing_rows",
+    "hash_pieces",
     "hash_table",
     "read_columns",
     "read_sequences",

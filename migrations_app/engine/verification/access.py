@@ -39,7 +39,9 @@ class AccessRules:
             if grantee not in self.missing_roles:
                 privileges = PRIVILEGE.findall(found["privileges"])
                 merged.setdefault(grantee, set()).update(p for p in privileges if p[0] not in self.unknown_privileges)
-        return ", ".join(f"{grantee}={''.join(sorted(merged[grantee]))}" for grantee in sorted(merged) if merged[grantee])
+        return ", ".join(
+            f"{grantee}={''.join(sorted(merged[grantee]))}" for grantee in sorted(merged) if merged[grantee]
+        )
 
 
 def _grantee(text: str, owner: str | None) -> str:

@@ -46,6 +46,17 @@ class TableDigest:
         return rows if self.hash is None else f"{rows}, hash {self.hash}"
 
 
+@dataclass(frozen=True)
+class Piece:
+    """What one digest is made of: a table, or one part of it, under an extension's filter if there is one."""
+
+    schema: str
+    table: str
+    columns: Sequence[Column]
+    part: PartPlan | None = None
+    condition: str = ""
+
+
 def empty_digest(columns: Sequence[Column], *, method: DigestMethod) -> TableDigest:
     """Return the digest of no rows: where a sum starts, and what an empty table has."""
     return _digest(0, 0, columns=columns, method=method)
@@ -66,19 +77,34 @@ def hash_table(
     ``columns`` are all columns of the source, generated ones too (``read_columns``), the same for both sides.
     ``condition`` is an extension's filter, with or without its WHERE. Raises psycopg errors.
     """
-    # The alias keeps the table's own name from being read as a missing column of that name.
-    statement = sql.SQL('SELECT count(*), {} FROM ONLY {} AS "pgmig row"{}').format(
-        _hash_sum(columns, method), qualified(schema, table), where(part=part, condition=condition)
-    )
-    row = connection.execute(statement).fetchone()
-    if row is None:
-        raise RuntimeError("an aggregate without GROUP BY returned no row")
-    return _digest(int(row[0]), int(row[1]), columns=columns, method=method)
+    piece = Piece(schema, table, columns, part, condition)
+    return hash_pieces(connection, [piece], method=method)[0]
+
+
+def hash_pieces(connection: Connection, pieces: Sequence[Piece], *, method: DigestMethod) -> list[TableDigest]:
+    """Digest several tables or ranges in one round trip; made for many small ones. Raises psycopg errors.
+
+    The alias of each table keeps its own name from being read as a missing column of that name.
+    """
+    selects = [
+        sql.SQL('SELECT {}, count(*), {} FROM ONLY {} AS "pgmig row"{}').format(
+            sql.Literal(number),
+            _hash_sum(piece.columns, method),
+            qualified(piece.schema, piece.table),
+            where(part=piece.part, condition=piece.condition),
+        )
+        for number, piece in enumerate(pieces)
+    ]
+    found = {row[0]: row for row in connection.execute(sql.SQL(" UNION ALL ").join(selects))}
+    return [
+        _digest(int(found[number][1]), int(found[number][2]), columns=piece.columns, method=method)
+        for number, piece in enumerate(pieces)
+    ]
 
 
 def _hash_sum(columns: Sequence[Column], method: DigestMethod) -> sql.Composable:
     if method.function is HashFunction.NONE:
-        return sql.SQL("0")
+        return sql.SQL("0::numeric")
     return sql.SQL("coalesce(sum({}), 0)").format(hash_of(row_text(columns, method=method), method=method))
 
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
+from typing import Any, TypeVar
 
 from migrations_app.engine.events import CheckResult
-from migrations_app.engine.postgres import Connection, errors, qualified, sql
+from migrations_app.engine.postgres import Connection, qualified, sql
 from migrations_app.engine.verification.query_files import query
 from migrations_app.engine.verification.scope import Scope
 from migrations_app.engine.verification.verdicts import Verdicts
 
 BATCH = 200
 SequenceName = tuple[str, str]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class SequenceState:
-    """One sequence. ``owner`` is (schema, table, column) of the column it belongs to."""
+    """One sequence. ``owned_by`` is (schema, table, column); ``fills_numbers`` tells that this column holds numbers."""
 
     data_type: str
     start: int
@@ -27,9 +29,10 @@ class SequenceState:
     maximum: int
     cache: int
     cycle: bool
-    owner: tuple[str, str, str] | None
+    owned_by: tuple[str, str, str] | None
     last_value: int
     is_called: bool
+    fills_numbers: bool
 
     @property
     def next_value(self) -> int:
@@ -45,20 +48,15 @@ def read_sequences(connection: Connection, *, scope: Scope) -> dict[SequenceName
     """Return every sequence in scope by (schema, name). Raises psycopg errors."""
     definitions = [row for row in connection.execute(query("sequences")) if _is_taken(row[0], row[1], row[10], scope)]
     positions = _read_positions(connection, [(row[0], row[1]) for row in definitions])
-    found = {}
-    for schema, name, data_type, start, increment, low, high, cache, cycle, *owner in definitions:
-        found[schema, name] = SequenceState(
-            data_type,
-            start,
-            increment,
-            low,
-            high,
-            cache,
-            cycle,
-            tuple(owner) if owner[2] else None,
-            *positions[schema, name],
-        )
-    return found
+    return {(row[0], row[1]): _state(row, *positions[row[0], row[1]]) for row in definitions}
+
+
+def _state(row: tuple[Any, ...], last_value: int, is_called: bool) -> SequenceState:
+    _, _, data_type, start, increment, minimum, maximum, cache, cycle, schema, table, column, fills_numbers = row
+    owned_by = (schema, table, column) if column else None
+    return SequenceState(
+        data_type, start, increment, minimum, maximum, cache, cycle, owned_by, last_value, is_called, fills_numbers
+    )
 
 
 def _is_taken(schema: str, name: str, owner_table: str | None, scope: Scope) -> bool:
@@ -67,8 +65,7 @@ def _is_taken(schema: str, name: str, owner_table: str | None, scope: Scope) -> 
 
 def _read_positions(connection: Connection, names: Sequence[SequenceName]) -> dict[SequenceName, tuple[int, bool]]:
     found: dict[SequenceName, tuple[int, bool]] = {}
-    remaining = iter(names)
-    while batch := list(islice(remaining, BATCH)):
+    for batch in _batches(names):
         selects = [
             sql.SQL("SELECT {}, {}, last_value, is_called FROM {}").format(
                 sql.Literal(schema), sql.Literal(name), qualified(schema, name)
@@ -91,18 +88,14 @@ def verify_sequences(
     """Report each sequence. ``expected`` is what the source had when it was copied; without it, what it has now."""
     wanted = read_sequences(source, scope=scope) if expected is None else expected
     present = read_sequences(target, scope=scope)
+    suspects = _colliding(target, present)
+    suspects -= _colliding(source, {name: wanted[name] for name in suspects if name in wanted})
     for name in sorted(wanted.keys() | present.keys()):
-        _verify_one(name, wanted.get(name), present.get(name), source=source, target=target, verdicts=verdicts)
+        _verify_one(name, wanted.get(name), present.get(name), used=name in suspects, verdicts=verdicts)
 
 
 def _verify_one(
-    name: SequenceName,
-    wanted: SequenceState | None,
-    present: SequenceState | None,
-    *,
-    source: Connection,
-    target: Connection,
-    verdicts: Verdicts,
+    name: SequenceName, wanted: SequenceState | None, present: SequenceState | None, *, used: bool, verdicts: Verdicts
 ) -> None:
     label = ".".join(name)
     if wanted is None or present is None:
@@ -111,7 +104,9 @@ def _verify_one(
             "sequence", label, CheckResult.DIFFERENT, source=wanted or "none", target=present or "none", detail=detail
         )
         return
-    problems = [*_differences(wanted, present), *_used_value(wanted, present, source=source, target=target)]
+    problems = list(_differences(wanted, present))
+    if used:
+        problems.append(f"its next value, {present.next_value}, is not beyond the values of {_words(present.owned_by)}")
     result = CheckResult.DIFFERENT if problems else CheckResult.IDENTICAL
     verdicts.add("sequence", label, result, source=wanted, target=present, detail="; ".join(problems))
 
@@ -129,41 +124,32 @@ def _words(value: object) -> str:
     return ".".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _used_value(
-    wanted: SequenceState, present: SequenceState, *, source: Connection, target: Connection
-) -> Iterator[str]:
-    """The next value must be beyond the column's values, unless it is not so on the source either."""
-    if present.owner is None:
-        return
-    extreme = _extreme(target, present)
-    if extreme is None or not _collides(present, extreme):
-        return
-    on_source = _extreme(source, wanted) if wanted.owner else None
-    if on_source is None or not _collides(wanted, on_source):
-        column = ".".join(present.owner)
-        yield f"the next value, {present.next_value}, may be in use: {column} goes up to {extreme} on the target"
+def _colliding(connection: Connection, states: Mapping[SequenceName, SequenceState]) -> set[SequenceName]:
+    """Return the sequences whose next value is not beyond the values of the column they fill."""
+    owned = [(name, state, state.owned_by) for name, state in states.items() if state.owned_by and state.fills_numbers]
+    found = set()
+    for batch in _batches(owned):
+        selects = [
+            sql.SQL("SELECT {}, {}({}) FROM {}").format(
+                sql.Literal(number),
+                sql.SQL("max" if state.increment > 0 else "min"),
+                sql.Identifier(owner[2]),
+                qualified(owner[0], owner[1]),
+            )
+            for number, (_, state, owner) in enumerate(batch)
+        ]
+        for number, last in connection.execute(sql.SQL(" UNION ALL ").join(selects)):
+            name, state, _ = batch[number]
+            if last is not None and _collides(state, int(last)):
+                found.add(name)
+    return found
 
 
-def _collides(state: SequenceState, extreme: int) -> bool:
-    return state.next_value <= extreme if state.increment > 0 else state.next_value >= extreme
+def _collides(state: SequenceState, last: int) -> bool:
+    return state.next_value <= last if state.increment > 0 else state.next_value >= last
 
 
-def _extreme(connection: Connection, state: SequenceState) -> int | None:
-    """Return the column's last value in the sequence's direction; None without rows or when it holds no integers."""
-    if state.owner is None:
-        return None
-    schema, table, column = state.owner
-    statement = sql.SQL("SELECT {}({})::bigint FROM {}").format(
-        sql.SQL("max" if state.increment > 0 else "min"), sql.Identifier(column), qualified(schema, table)
-    )
-    try:
-        with connection.transaction():
-            row = connection.execute(statement).fetchone()
-    except (
-        errors.UndefinedFunction,
-        errors.CannotCoerce,
-        errors.InvalidTextRepresentation,
-        errors.NumericValueOutOfRange,
-    ):
-        return None
-    return None if row is None or row[0] is None else int(row[0])
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    remaining = iter(items)
+    while batch := list(islice(remaining, BATCH)):
+        yield batch

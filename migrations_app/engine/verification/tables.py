@@ -16,22 +16,28 @@ from migrations_app.engine.postgres import Connection, Error, Server, errors
 from migrations_app.engine.verification.columns import Column, TableName, read_columns
 from migrations_app.engine.verification.context import Verification
 from migrations_app.engine.verification.differences import find_differing_rows
-from migrations_app.engine.verification.digest import TableDigest, compare_digest, hash_table
-from migrations_app.engine.verification.digest_method import choose_method, read_traits
+from migrations_app.engine.verification.digest import Piece, TableDigest, compare_digest, hash_pieces
+from migrations_app.engine.verification.digest_method import DigestMethod, choose_method, read_traits
 from migrations_app.engine.verification.query_files import query
 from migrations_app.engine.verification.verdicts import server_words
 
 RANGE_BLOCKS = 32768
+SMALL_BLOCKS = 128
+SMALL_TABLES_AT_ONCE = 50
+TABLES_SEARCHED = 50
 MISSING = (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName)
 
 
 @dataclass(frozen=True)
 class _Range:
-    """A piece of work: one range of one table of the target."""
+    """One range of one table of the target."""
 
     table: TablePlan
     part: PartPlan | None
     blocks: int
+
+
+_Task = list[_Range]  # hashed in one round trip
 
 
 @dataclass
@@ -50,7 +56,7 @@ def verify_tables(
     with verification.source.connected(verification.database.source_name, purpose="verify") as source:
         columns = read_columns(source)
     with verification.target.connected(verification.database.target_name, purpose="verify", read_only=True) as target:
-        work = _ranges(target, tables)
+        work = _tasks(_ranges(target, tables))
     comparison = _Comparison(verification, columns=columns, source_digests=source_digests, work=work)
     with verification.control.child() as control, Crew(control) as crew:
         for number in range(min(verification.jobs, len(work))):
@@ -67,14 +73,15 @@ class _Comparison:
         *,
         columns: Mapping[TableName, tuple[Column, ...]],
         source_digests: Mapping[TableName, TableDigest],
-        work: Sequence[_Range],
+        work: Sequence[_Task],
     ) -> None:
         self._verification = verification
         self._columns = columns
         self._source_digests = source_digests
         self._work = iter(work)
         self._lock = threading.Lock()
-        self._outcomes = {_name(table): _Outcome(count) for table, count in Counter(w.table for w in work).items()}
+        ranges = Counter(_name(piece.table) for task in work for piece in task)
+        self._outcomes = {name: _Outcome(count) for name, count in ranges.items()}
         self._different: list[tuple[TablePlan, TableDigest, TableDigest, str]] = []
 
     def hash_ranges(self, control: Control, number: int) -> None:
@@ -82,32 +89,34 @@ class _Comparison:
         target = Server(self._verification.target.endpoint, tag=self._verification.target.tag, control=control)
         database = self._verification.database.target_name
         with target.connected(database, purpose=f"verify{number}", read_only=True) as connection:
-            while (piece := self._next()) is not None:
+            while (task := self._next()) is not None:
                 control.check()
-                self._hash(connection, piece, control=control)
+                self._hash(connection, task, control=control)
 
-    def _next(self) -> _Range | None:
+    def _next(self) -> _Task | None:
         with self._lock:
             return next(self._work, None)
 
-    def _hash(self, connection: Connection, piece: _Range, *, control: Control) -> None:
-        result: TableDigest | Error
+    def _hash(self, connection: Connection, task: _Task, *, control: Control) -> None:
+        """Hash the ranges of a task; if the server refuses one of several, each is asked for alone."""
         try:
-            result = hash_table(
-                connection,
-                schema=piece.table.schema,
-                table=piece.table.name,
-                columns=self._columns.get(_name(piece.table), ()),
-                method=self._verification.method,
-                part=piece.part,
-                condition=piece.table.condition,
-            )
+            digests = hash_pieces(connection, [self._piece(part) for part in task], method=self._verification.method)
         except Error as error:
             control.check()
             if connection.closed:
                 raise
-            result = error
-        self._add(piece.table, result)
+            if len(task) == 1:
+                self._add(task[0].table, error)
+            else:
+                for part in task:
+                    self._hash(connection, [part], control=control)
+            return
+        for part, digest in zip(task, digests, strict=True):
+            self._add(part.table, digest)
+
+    def _piece(self, found: _Range) -> Piece:
+        table = found.table
+        return Piece(table.schema, table.name, self._columns.get(_name(table), ()), found.part, table.condition)
 
     def _add(self, table: TablePlan, result: TableDigest | Error) -> None:
         with self._lock:
@@ -140,34 +149,39 @@ class _Comparison:
                 verdicts.add("table", table.label, result, source=source, target=outcome.digest, detail=detail)
 
     def explain_differences(self) -> None:
-        """Report the tables that differ, each with the rows that do."""
-        for table, source, target, detail in self._different:
-            self._verification.control.check()
-            rows = self._differing_rows(table)
-            self._verification.verdicts.add(
-                "table", table.label, CheckResult.DIFFERENT, source=source, target=target, detail=f"{detail}. {rows}"
-            )
-
-    def _differing_rows(self, table: TablePlan) -> str:
-        one, other = self._verification.source, self._verification.target
-        try:
-            with (
-                one.connected(self._verification.database.source_name, purpose="differences") as source,
-                other.connected(
-                    self._verification.database.target_name, purpose="differences", read_only=True
-                ) as target,
-            ):
-                differences = find_differing_rows(
-                    source,
-                    target,
-                    schema=table.schema,
-                    table=table.name,
-                    columns=self._columns.get(_name(table), ()),
-                    method=choose_method(source=read_traits(source), target=read_traits(target)),
-                    condition=table.condition,
+        """Report the tables that differ, the first of them with the rows that do."""
+        if not self._different:
+            return
+        database, verification = self._verification.database, self._verification
+        with (
+            verification.source.connected(database.source_name, purpose="differences") as source,
+            verification.target.connected(database.target_name, purpose="differences", read_only=True) as target,
+        ):
+            method = choose_method(source=read_traits(source), target=read_traits(target))
+            for number, (table, before, after, detail) in enumerate(self._different):
+                verification.control.check()
+                rows = "Its rows were not searched: many tables differ"
+                if number < TABLES_SEARCHED:
+                    rows = self._differing_rows(source, target, table, method=method)
+                verification.verdicts.add(
+                    "table", table.label, CheckResult.DIFFERENT, source=before, target=after, detail=f"{detail}. {rows}"
                 )
+
+    def _differing_rows(self, source: Connection, target: Connection, table: TablePlan, *, method: DigestMethod) -> str:
+        try:
+            differences = find_differing_rows(
+                source,
+                target,
+                schema=table.schema,
+                table=table.name,
+                columns=self._columns.get(_name(table), ()),
+                method=method,
+                condition=table.condition,
+            )
         except Error as error:
             self._verification.control.check()
+            if source.closed or target.closed:
+                raise
             return f"The rows could not be listed: {server_words(error)}"
         return str(differences)
 
@@ -185,6 +199,13 @@ def _ranges(target: Connection, tables: Sequence[TablePlan]) -> list[_Range]:
         size = blocks.get((table.schema, table.name), 0)
         work += _split(table, size) if can_split else [_Range(table, None, size)]
     return sorted(work, key=lambda piece: piece.blocks, reverse=True)
+
+
+def _tasks(ranges: Sequence[_Range]) -> list[_Task]:
+    """Return one task for each range, and one for many small tables: a round trip costs more than such a table."""
+    small = [piece for piece in ranges if piece.blocks <= SMALL_BLOCKS]
+    batches = [small[start : start + SMALL_TABLES_AT_ONCE] for start in range(0, len(small), SMALL_TABLES_AT_ONCE)]
+    return [*([piece] for piece in ranges if piece.blocks > SMALL_BLOCKS), *batches]
 
 
 def _split(table: TablePlan, blocks: int) -> list[_Range]:

@@ -1,11 +1,12 @@
--- Every user sequence: its definition and the column that owns it.
+-- Every user sequence: its definition, the column that owns it, and whether that column holds numbers.
 SELECT n.nspname,
        c.relname,
        format_type(s.seqtypid, NULL) AS data_type,
        s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache, s.seqcycle,
        tn.nspname AS owner_schema,
        t.relname AS owner_table,
-       a.attname AS owner_column
+       a.attname AS owner_column,
+       coalesce(a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype), false)
 FROM pg_sequence s
 JOIN pg_class c ON c.oid = s.seqrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
