@@ -71,7 +71,7 @@ class Move:
     target: RunningServer
     databases: Sequence[str | tuple[str, str]]
     work_dir: Path
-    options: Options = field(default_factory=lambda: Options(jobs=2, verification=VerificationLevel.NONE))
+    options: Options = field(default_factory=lambda: Options(jobs=2, verification=VerificationLevel.FULL))
     option: MigrationOption = MigrationOption.MIGRATE
     overwrite: bool = False
     selection: Selection = field(default_factory=Selection)
@@ -143,7 +143,7 @@ def dump(server: RunningServer, database: str) -> list[str]:
     """Return what pg_dump says of a database, schema and rows, without the lines that differ by nature."""
     tools = client_tools()
     run = subprocess.run(
-        [tools.path("pg_dump"), "--no-publications", "--dbname", server.cluster.conninfo(database=database)],
+        [tools.path("pg_dump"), "--dbname", server.cluster.conninfo(database=database)],
         env=dict(tools.environment),
         capture_output=True,
         check=True,

@@ -14,7 +14,6 @@ from migrations_app.engine.snapshot import Snapshot
 DUMP_OPTIONS = (
     "--format=custom",
     "--schema-only",
-    "--no-publications",
     "--no-subscriptions",
     "--no-tablespaces",
     "--no-password",

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from math import ceil
 
 from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.spec import Side
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext, SeenServer, ServerContext
 from migrations_app.engine.validation.rule import database_rule, server_rule
 from migrations_app.engine.validation.wording import counted, size
 
 SPACE_FACTOR = 1.25
-# Beside its jobs a migration keeps sessions for the snapshot, the schema, progress and verification.
-EXTRA_CONNECTIONS = 4
+# Beside its jobs a migration keeps sessions for the snapshot, the schema, large objects and progress.
+EXTRA_CONNECTIONS = 5
+# A job copies with one session on each side; half a digest reads beside it, one index build writes behind it.
+SESSIONS_PER_JOB = {Side.SOURCE: 1.5, Side.TARGET: 2.0}
 # Shared memory that nothing else uses lets the lock table grow: 4,160 slots held 6,943 locks on PostgreSQL 14.
 LOCK_TABLE_SLACK = 2_500
 LOCK_TABLE_COMFORT = 0.8
@@ -80,8 +83,8 @@ def _freed(context: ServerContext) -> int:
 @server_rule(CONNECTIONS)
 def enough_connections(context: ServerContext) -> Iterator[Finding]:
     """Both servers have a free connection for each job and a few more."""
-    needed = context.spec.options.jobs + EXTRA_CONNECTIONS
     for seen in (context.source, context.target):
+        needed = ceil(context.spec.options.jobs * SESSIONS_PER_JOB[seen.server.endpoint.side]) + EXTRA_CONNECTIONS
         free = seen.facts.free_connections
         if free < needed:
             yield _too_few(seen, free=free, needed=needed, jobs=context.spec.options.jobs)
@@ -93,8 +96,8 @@ def _too_few(seen: SeenServer, *, free: int, needed: int, jobs: int) -> Finding:
         f"{seen.server.endpoint.side.capitalize()} {seen.facts.label}",
         saw=f"{counted(free, 'connection')} of {settings.max_connections:,} can still be opened by {seen.user}; "
         f"{jobs} parallel jobs need {needed}.",
-        fix=f"End idle sessions, lower the parallelism to {max(free - EXTRA_CONNECTIONS, 1)}, or raise max_connections "
-        "(needs a restart) or the connection limit of the user.",
+        fix=f"End idle sessions, lower the parallelism to {max((free - EXTRA_CONNECTIONS) // 2, 1)}, or raise "
+        "max_connections (needs a restart) or the connection limit of the user.",
         fix_sql=f"ALTER SYSTEM SET max_connections = {settings.max_connections + needed - free};",
         level=Level.WARNING if free > EXTRA_CONNECTIONS else Level.FAILED,
     )
