@@ -22,6 +22,6 @@ def may_enter(request: HttpRequest) -> bool:
 admin.site.site_header = "PostgreSQL Migration Portal: history"
 admin.site.site_title = "Migration history"
 admin.site.index_title = "Who did what, when, with what result"
-admin.site.site_url = "/"
+admin.site.site_url = None
 admin.site.login_form = AuthenticationForm
 admin.site.has_permission = may_enter  # type: ignore[method-assign]

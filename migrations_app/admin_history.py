@@ -48,6 +48,10 @@ class MigrationAdmin(HistoryAdmin):
         "created_by__username", "created_at", "started_at", "ended_at", "error", "error_hint",
     )  # fmt: skip
 
+    def view_on_site(self, migration: Migration) -> str:
+        """The migration's own page."""
+        return reverse("migration", args=[migration.pk])
+
     def get_queryset(self, request: Any) -> Any:
         """Leave everything secret in the database."""
         return super().get_queryset(request).defer(*SECRET_COLUMNS)
@@ -120,7 +124,7 @@ class TableCopyAdmin(HistoryAdmin):
 class MigrationEventAdmin(HistoryAdmin):
     """Who did what, when, from where; and what happened then."""
 
-    list_display = ("at", "migration", "database", "kind", "level", "short_message", "actor", "address", "to_state")
+    list_display = ("at", "migration", "short_message", "actor", "address", "kind", "level")
     list_display_links = ("at", "short_message")
     list_filter = ("kind", "level", "to_state", ("actor", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("migration", "database", "actor")

@@ -21,7 +21,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):
+class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     """Who may log in. People with a history are deactivated, never deleted, so that events keep their actor."""
 
     list_display = ("username", "first_name", "last_name", "email", "roles", "is_active", "last_login")
@@ -63,7 +63,7 @@ class RoleAdmin(GroupAdmin):
         """Offer only what the viewer may give."""
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
         if isinstance(field, ModelMultipleChoiceField) and request is not None and not request.user.is_superuser:
-            field.queryset = field.queryset.filter(PERMISSIONS[ADMINISTRATORS])
+            field.queryset = Permission.objects.filter(PERMISSIONS[ADMINISTRATORS]).select_related("content_type")
         return field
 
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:

@@ -9,6 +9,8 @@ from django.http import HttpRequest
 
 from migrations_app.admin_csv import export_csv
 
+OF_MIGRATION = ("migration__id__exact", "database__migration__id__exact")
+
 
 class LookOnly:
     """No adding, changing or deleting, for anybody."""
@@ -33,6 +35,10 @@ class HistoryAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     actions = [export_csv]
     show_full_result_count = False
     list_per_page = 100
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Let links of a migration narrow other lists to it."""
+        return lookup in OF_MIGRATION or super().lookup_allowed(lookup, value, request)
 
 
 class HistoryInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]

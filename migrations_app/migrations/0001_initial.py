@@ -221,6 +221,9 @@ class Migration(migrations.Migration):
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
                 ('database', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tables', to='migrations_app.migrationdatabase')),
             ],
+            options={
+                'verbose_name_plural': 'table copies',
+            },
         ),
         migrations.CreateModel(
             name='Part',

@@ -73,6 +73,7 @@ class TableCopy(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name_plural = "table copies"
         constraints = [
             models.UniqueConstraint(fields=["database", "schema", "name"], name="table_once_per_database"),
         ]

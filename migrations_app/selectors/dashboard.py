@@ -96,7 +96,9 @@ def shown_by(show: Show) -> Q:
     if show == Show.FINISHED:
         return Q(state__in=TERMINAL_STATES, ended_at__gte=recently())
     if show == Show.MOVED:
-        return _moved_recently() & Exists(MigrationDatabase.objects.filter(migration=OuterRef("pk"), bytes_done__gt=0))
+        return _moved_recently() & Q(
+            Exists(MigrationDatabase.objects.filter(migration=OuterRef("pk"), bytes_done__gt=0))
+        )
     return Q(state__in=RUNNING)
 
 
@@ -120,7 +122,7 @@ def _moved_recently() -> Q:
 
 def _finished_unproved() -> Q:
     unproved = MigrationDatabase.objects.filter(migration=OuterRef("pk"), verified__in=UNPROVED)
-    return Q(state=State.SUCCEEDED, ended_at__gte=recently()) & Exists(unproved)
+    return Q(state=State.SUCCEEDED, ended_at__gte=recently()) & Q(Exists(unproved))
 
 
 def _unproved_databases(migrations: Sequence[Migration]) -> dict[UUID, list[MigrationDatabase]]:

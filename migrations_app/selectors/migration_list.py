@@ -107,9 +107,9 @@ def filtered(only: ListFilter) -> QuerySet[Migration]:
 
 def migration_page_of_list(only: ListFilter, *, page: int | str) -> Page[Any]:
     """Return one page of rows (four queries)."""
-    found = Paginator(filtered(only), MIGRATIONS_PER_PAGE).get_page(page)
-    found.object_list = rows_of(list(found.object_list))
-    return found
+    paginator = Paginator(filtered(only), MIGRATIONS_PER_PAGE)
+    found = paginator.get_page(page)
+    return Page(rows_of(list(found.object_list)), found.number, paginator)
 
 
 def changed_rows(seen: Mapping[UUID, int]) -> list[MigrationRow]:
@@ -142,7 +142,7 @@ def _mentions(text: str) -> Q:
         Q(source_name__icontains=text) | Q(target_name__icontains=text)
     )
     servers = Q(source__host__icontains=text) | Q(target__host__icontains=text)
-    return Q(name__icontains=text) | servers | Exists(named)
+    return Q(name__icontains=text) | servers | Q(Exists(named))
 
 
 def _sums(migrations: Iterable[Migration]) -> dict[UUID, dict[str, Any]]:
@@ -161,7 +161,7 @@ def _sums(migrations: Iterable[Migration]) -> dict[UUID, dict[str, Any]]:
             steps=ArrayAgg("step", filter=Q(state=State.IN_PROGRESS), distinct=True, default=[]),
         )
     )
-    return {row.pop("migration_id"): row for row in rows}
+    return {row["migration_id"]: {name: row[name] for name in row if name != "migration_id"} for row in map(dict, rows)}
 
 
 def _running_steps(migration: Migration) -> list[str]:

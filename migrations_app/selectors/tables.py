@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
@@ -36,12 +37,11 @@ class TableRow:
         return self.table.state == PartState.DONE and self.table.indexes_done < self.table.indexes_total
 
 
-def table_page(migration_id: UUID, *, text: str = "", database: str = "", page: int | str = 1) -> Page[TableRow]:
+def table_page(migration_id: UUID, *, text: str = "", database: str = "", page: int | str = 1) -> Page[Any]:
     """Return one page of the tables whose name contains ``text`` (two queries)."""
     paginator = Paginator(_tables(migration_id, text=text, database=database), TABLES_PER_PAGE)
     found = paginator.get_page(page)
-    found.object_list = [_row(table) for table in found.object_list]
-    return found
+    return Page([_row(table) for table in found.object_list], found.number, paginator)
 
 
 def failed_tables(migration_id: UUID, *, limit: int = 20) -> list[TableCopy]:

@@ -56,7 +56,7 @@ def index(request: HttpRequest) -> HttpResponseBase:
         "show_words": SHOW_WORDS.get(only.show) if only.show else "",
         "query": urlencode({key: value for key, value in request.GET.items() if key != "page"}),
         "choices": _choices(only),
-        "poll_query": _poll_query(token=token, seen=_seen(page.object_list), cards=cards, known=counted.total),
+        "poll_query": _poll_query(token=token, seen=_seen(list(page.object_list)), cards=cards, known=counted.total),
     }
     return render(request, "dashboard/index.html", context)
 

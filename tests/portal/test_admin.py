@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import datetime
+from html import unescape
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -67,14 +70,14 @@ def history(dana: User) -> Migration:
     return migration
 
 
-def url_of(model: type, page: str, *args: object) -> str:
+def url_of(model: Any, page: str, *args: object) -> str:
     """The address of an admin page."""
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
 
 
 @pytest.mark.parametrize("model", HISTORY)
 @pytest.mark.usefixtures("history")
-def test_history_is_listed_searched_shown_and_never_changed(browser: Client, root: Client, model: type) -> None:
+def test_history_is_listed_searched_shown_and_never_changed(browser: Client, root: Client, model: Any) -> None:
     row = model.objects.first()
     listed = browser.get(url_of(model, "changelist"), {"q": "billing"} if model is not ProcessHeartbeat else {})
     assert listed.status_code == 200
@@ -93,7 +96,7 @@ def test_history_is_listed_searched_shown_and_never_changed(browser: Client, roo
 
 @pytest.mark.parametrize("model", HISTORY)
 @pytest.mark.usefixtures("history")
-def test_a_list_costs_the_same_for_many_rows(browser: Client, dana: User, model: type) -> None:
+def test_a_list_costs_the_same_for_many_rows(browser: Client, dana: User, model: Any) -> None:
     url = url_of(model, "changelist")
     browser.get(url)
     with CaptureQueriesContext(connection) as few:
@@ -109,9 +112,9 @@ def test_a_list_costs_the_same_for_many_rows(browser: Client, dana: User, model:
 
 @pytest.mark.parametrize("model", HISTORY)
 @pytest.mark.usefixtures("history")
-def test_history_is_exported_as_csv(browser: Client, model: type) -> None:
+def test_history_is_exported_as_csv(browser: Client, model: Any) -> None:
     keys = list(model.objects.values_list("pk", flat=True))
-    response = browser.post(url_of(model, "changelist"), {"action": "export_csv", "_selected_action": keys})
+    response: Any = browser.post(url_of(model, "changelist"), {"action": "export_csv", "_selected_action": keys})
     assert response.streaming
     text = b"".join(response.streaming_content).decode("utf-8-sig")
     table = list(csv.reader(io.StringIO(text)))
@@ -147,6 +150,25 @@ def test_the_admin_leads_back_to_the_portal(browser: Client) -> None:
     html = browser.get(reverse("admin:index")).content.decode()
     assert "PostgreSQL Migration Portal: history" in html
     assert 'href="/">Back to the portal' in html
+
+
+def test_a_migration_leads_to_its_own_history(browser: Client, dana: User, history: Migration) -> None:
+    rows.add_event(rows.succeeded("other", by=dana), "Somewhere else.")
+    html = browser.get(url_of(Migration, "change", history.pk)).content.decode()
+    links = [unescape(link) for link in re.findall(r'href="([^"]+id__exact=[^"]+)"', html)]
+    assert len(links) == 4
+    for link in links:
+        response = browser.get(link)
+        assert response.status_code == 200
+        assert "Somewhere else." not in response.content.decode()
+    assert browser.get(browser_link(html, "View on site"), follow=True).status_code == 200
+
+
+def browser_link(html: str, words: str) -> str:
+    """The address behind a link."""
+    found = re.search(rf'href="([^"]+)"[^>]*>{words}<', html)
+    assert found
+    return found.group(1)
 
 
 def test_an_administrator_manages_people(browser: Client, dana: User) -> None:

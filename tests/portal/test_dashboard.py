@@ -6,19 +6,19 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from html import unescape
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import F
-from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from migrations_app.models import Migration, SourceType, State
+from migrations_app.models import Migration, MigrationDatabase, SourceType, State
 from migrations_app.selectors.dashboard import Show, numbers
 from migrations_app.selectors.migration_list import ListFilter, filtered
 from tests.portal import sample_rows as rows
@@ -52,7 +52,7 @@ def poll_url(html: str) -> str:
     return unescape(found.group(1))
 
 
-def poll(client: Client, url: str) -> HttpResponse:
+def poll(client: Client, url: str) -> Any:
     """Ask as htmx does."""
     return client.get(url, headers={"HX-Request": "true"})
 
@@ -92,7 +92,7 @@ def test_five_numbers_count_what_they_say() -> None:
     assert counted.moved_bytes == moved
 
 
-def databases(name: str) -> list[rows.MigrationDatabase]:
+def databases(name: str) -> list[MigrationDatabase]:
     """The databases of a migration."""
     return list(Migration.objects.get(name=name).databases.all())
 

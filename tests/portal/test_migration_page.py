@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import F
-from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -57,7 +58,7 @@ def poll_url(html: str) -> str:
     return unescape(found.group(1)) if found else ""
 
 
-def poll(client: Client, url: str) -> HttpResponse:
+def poll(client: Client, url: str) -> Any:
     """Ask as htmx does."""
     return client.get(url, headers={"HX-Request": "true"})
 
@@ -89,7 +90,7 @@ def test_a_copy_without_enough_samples_promises_nothing(browser: Client) -> None
 
 def test_a_copy_in_which_nothing_arrives_says_so(browser: Client) -> None:
     migration = rows.running()
-    migration.samples.update(at=F("at") - timezone.timedelta(minutes=3))
+    migration.samples.update(at=F("at") - timedelta(minutes=3))
     text = words(page_of(browser, migration))
     assert "No row has arrived for 3 min" in text
     assert "of copying left" not in text
