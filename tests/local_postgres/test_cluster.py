@@ -21,7 +21,7 @@ from tests.fixtures.servers import free_port
 from tests.fixtures.session import worker_dir
 from tests.fixtures.templates import TEST_SETTINGS, template_for
 
-WAYS = [Way.NAMESPACE, Way.OTHER_USER] if os.geteuid() == 0 else [Way.DIRECT]
+WAYS: list[Way | None] = [Way.NAMESPACE, Way.OTHER_USER] if os.geteuid() == 0 else [None]
 as_every_way = pytest.mark.parametrize("way", WAYS)
 
 
@@ -54,7 +54,7 @@ def process_with_another_job() -> subprocess.Popen[bytes]:
 
 
 @as_every_way
-def test_initdb_start_stop_and_start_again(directory: Path, way: Way) -> None:
+def test_initdb_start_stop_and_start_again(directory: Path, way: Way | None) -> None:
     if way is Way.NAMESPACE and not namespaces_work():
         pytest.fail("this machine refuses user namespaces to root; run the other tests of this file")
     cluster = Cluster(directory / "data", find(17), settings=TEST_SETTINGS, way=way)
@@ -72,7 +72,7 @@ def test_initdb_start_stop_and_start_again(directory: Path, way: Way) -> None:
 
 
 @as_every_way
-def test_comes_back_after_kill_9(make_cluster: Callable[..., Cluster], way: Way) -> None:
+def test_comes_back_after_kill_9(make_cluster: Callable[..., Cluster], way: Way | None) -> None:
     cluster = make_cluster(way=way)
     cluster.start()
     cluster.psql("CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)")
@@ -85,7 +85,7 @@ def test_comes_back_after_kill_9(make_cluster: Callable[..., Cluster], way: Way)
 
 @as_every_way
 def test_a_pid_file_that_names_another_program_after_a_reboot_hinders_nothing(
-    make_cluster: Callable[..., Cluster], way: Way
+    make_cluster: Callable[..., Cluster], way: Way | None
 ) -> None:
     cluster = make_cluster(way=way)
     cluster.start()
