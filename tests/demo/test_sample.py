@@ -127,6 +127,15 @@ def test_an_open_connection_will_do_and_logins_get_their_password(servers: Serve
             assert customer.execute("SELECT count(*) > 0 FROM shop.customers").fetchone() == (True,)
 
 
+@pytest.mark.parametrize("major", [10, 17])
+def test_somebody_who_may_create_roles_is_enough(servers: ServerPool, major: int) -> None:
+    with servers.fresh(major) as server:
+        server.psql("CREATE ROLE builder LOGIN CREATEROLE PASSWORD 'pw'")
+        server.create_database("shop", owner="builder")
+        address = f"host=127.0.0.1 port={server.port} user=builder password=pw dbname=shop"
+        assert build_sample(address, "small").rows > 20_000
+
+
 def run(program: Path, *arguments: str) -> str:
     done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

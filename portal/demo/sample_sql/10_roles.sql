@@ -13,7 +13,7 @@ SELECT format('ALTER ROLE %I PASSWORD %L', role, :'role_password')
 FROM unnest(ARRAY['shop_app', 'shop_analyst']) AS role WHERE :'role_password' <> '' \gexec
 
 SELECT format('GRANT shop_owner TO %I', current_user)
-WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AND NOT pg_has_role('shop_owner', 'MEMBER') \gexec
+WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) \gexec
 
 GRANT shop_reader TO shop_analyst;
 GRANT shop_reader TO shop_app;

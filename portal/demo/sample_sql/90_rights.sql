@@ -15,11 +15,10 @@ GRANT EXECUTE ON FUNCTION shop.is_sku(text), shop.one_line(shop.address) TO PUBL
 REVOKE USAGE ON TYPE shop.order_state FROM PUBLIC;
 GRANT USAGE ON TYPE shop.order_state TO shop_app;
 GRANT USAGE ON DOMAIN shop.cents TO shop_app WITH GRANT OPTION;
-REVOKE USAGE ON LANGUAGE plpgsql FROM shop_reader;
 \if :v11
 GRANT EXECUTE ON PROCEDURE stock.move(integer, integer, integer, integer) TO stock_manager;
 \endif
-SELECT 'SET ROLE stock_manager' WHERE pg_has_role(session_user, 'stock_manager', 'MEMBER') \gexec
+SELECT 'SET ROLE stock_manager' WHERE (SELECT rolsuper FROM pg_roles WHERE rolname = session_user) \gexec
 GRANT SELECT ON stock.levels TO shop_reader;
 SET ROLE shop_owner;
 
