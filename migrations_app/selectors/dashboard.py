@@ -112,7 +112,7 @@ def waiting_cards(*, limit: int = WAITING_CARDS) -> list[WaitingCard]:
     rows = migrations_with_endpoints().filter(shown_by(Show.WAITING)).order_by("-ended_at", "-created_at", "pk")
     open_findings = MigrationFinding.objects.filter(migration=OuterRef("pk"), level=Level.FAILED)
     migrations = list(rows.annotate(open_findings=counted(open_findings))[:limit])
-    databases = _unproved_databases([migration for migration in migrations if migration.state == State.SUCCEEDED])
+    databases = _unproved_databases([migration for migration in migrations if migration.is_terminal])
     return [_card(migration, unproved=databases.get(migration.pk, [])) for migration in migrations]
 
 
@@ -154,10 +154,10 @@ def _words(migration: Migration, *, unproved: Sequence[MigrationDatabase]) -> tu
         count: int = migration.open_findings  # type: ignore[attr-defined]
         noun = "finding" if count == 1 else "findings"
         return "Validation failed", f"{count} {noun} to fix before it can run", f"See {noun}", "findings"
+    if unproved:
+        return _unproved_words(unproved)
     if migration.state == State.FAILED:
         return "Failed", migration.error, "See what failed", ""
-    if migration.state == State.SUCCEEDED:
-        return _unproved_words(unproved)
     reason = migration.get_substate_display() if migration.substate else migration.get_state_display()
     return reason, migration.error, "Decide", ""
 

@@ -161,7 +161,8 @@ def _sums(migrations: Iterable[Migration]) -> dict[UUID, dict[str, Any]]:
             steps=ArrayAgg("step", filter=Q(state=State.IN_PROGRESS), distinct=True, default=[]),
         )
     )
-    return {row["migration_id"]: {name: row[name] for name in row if name != "migration_id"} for row in map(dict, rows)}
+    found: list[dict[str, Any]] = [dict(row) for row in rows]
+    return {row.pop("migration_id"): row for row in found}
 
 
 def _running_steps(migration: Migration) -> list[str]:

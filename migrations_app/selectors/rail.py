@@ -126,6 +126,8 @@ def _merged_state(states: Sequence[StepState], *, complete: bool) -> StepState:
 
 def _settled(step: RailStep, migration: Migration) -> RailStep:
     """A migration that ended has no running step, whatever was last written about it."""
+    if migration.state == State.CANCELED and step.state == StepState.SKIPPED and step.started_at:
+        return replace(step, stopped=True)
     if not migration.is_terminal or step.state != StepState.RUNNING:
         return step
     ended_at = step.ended_at or migration.ended_at

@@ -28,7 +28,6 @@ SSL_MODES = {
 }
 STATES = {State.DRAFT: "WaitingForUserAction", State.QUEUED: "InProgress", State.PAUSED: "WaitingForUserAction"}
 LEVELS = {Level.FAILED: "Failed", Level.UNKNOWN: "Warning", Level.WARNING: "Warning", Level.INFO: "Succeeded"}
-COUNTS = ("queued", "loading", "completed", "errored")
 SERVER_CHECKS = ("AuthenticationAndConnectivityValidation", "SourceVersionValidation", "ServerParametersValidation")
 DATABASE_CHECKS = ("SchemaValidation", "ExtensionsValidation", "CollationsValidation")
 CHECK_OF_CODE = {
@@ -121,7 +120,8 @@ def _table_counts(migration_id: UUID) -> dict[UUID, dict[str, int]]:
             errored=Count("pk", filter=Q(state=PartState.FAILED)),
         )
     )
-    return {row["database_id"]: {name: row[name] for name in COUNTS} for row in map(dict, rows)}
+    found: list[dict[str, Any]] = [dict(row) for row in rows]
+    return {row.pop("database_id"): row for row in found}
 
 
 def _validation(

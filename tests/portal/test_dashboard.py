@@ -129,6 +129,16 @@ def test_what_waits_for_a_person_says_why_and_where_to_go(browser: Client) -> No
     assert f"{reverse('migration', args=[differing.pk])}?tab=verification" in cards
 
 
+def test_a_migration_that_failed_its_verification_leads_to_the_differences(browser: Client) -> None:
+    migration = rows.succeeded("ledger", verified="different")
+    touch(migration, state=State.FAILED, error="Source and target are different.")
+    html = text_of(browser)
+    assert f"{reverse('migration', args=[migration.pk])}?tab=verification" in html
+    page = browser.get(reverse("migration", args=[migration.pk])).content.decode()
+    assert "See 1 difference<" in page
+    assert "?tab=verification&amp;result=open" in page
+
+
 def test_the_list_is_filtered_by_its_address(browser: Client, lee: User) -> None:
     rows.running("shop")
     rows.migration("crm", by=lee, source_type=SourceType.GCP_CLOUD_SQL, source_host="10.9.8.7")

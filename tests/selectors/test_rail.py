@@ -76,6 +76,12 @@ def test_a_canceled_step_is_stopped_not_failed() -> None:
     assert (step.state, step.stopped, step.state_label) == (StepState.SKIPPED, True, "Stopped")
 
 
+def test_a_step_that_the_conductor_stopped_is_stopped_too() -> None:
+    migration = Migration(state=State.CANCELED, step_times=times(Step.COPY, start=START, state=StepState.SKIPPED))
+    step = next(step for step in rail_of(migration, []) if step.step == Step.COPY)
+    assert (step.stopped, step.state_label, step.elapsed_seconds) == (True, "Stopped", 40)
+
+
 def test_a_running_step_grows_older() -> None:
     migration = Migration(state=State.IN_PROGRESS, step_times=times(Step.VALIDATE, start=START))
     step = current_step(rail_of(migration, []))
