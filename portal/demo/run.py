@@ -8,8 +8,9 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import fill
 from types import FrameType
 
 from django.contrib.auth.models import User
@@ -21,7 +22,7 @@ from migrations_app.cli.wording import duration_words, size_words
 from migrations_app.engine.errors import EngineError
 from migrations_app.models import Migration, State
 from migrations_app.selectors.migration_page import migration_page
-from migrations_app.selectors.verification import class_summaries, results_of
+from migrations_app.selectors.verification import ClassSummary, class_summaries, results_of
 from portal.demo import source_database
 from portal.demo.sample import SampleFailed, Size
 from portal.demo.sample_migration import start_migration
@@ -101,17 +102,23 @@ def say_result(migration: Migration) -> int:
         f"{page.migration.get_state_display()} in {duration_words(page.elapsed_seconds)}: {totals.tables_done} tables, "
         f"{totals.rows_done:,} rows, {size_words(totals.bytes_done)}, {totals.indexes_done} indexes."
     )
-    for kind in class_summaries(migration.pk):
-        wrong = "".join(
-            f", {number} {words}"
-            for number, words in ((kind.different, "different"), (kind.could_not_verify, "could not be verified"))
-            if number
-        )
-        say(f"  {kind.object_class:24} {kind.identical:6,} identical{wrong}")
+    say_proof(class_summaries(migration.pk))
     proved = exit_code_of_proof(page.migration) == 0
     say("Proved: source and target are identical." if proved else "Not proved:")
     say_differences(migration)
     return EXIT_PROVED if proved else EXIT_NOT_PROVED
+
+
+def say_proof(kinds: Sequence[ClassSummary]) -> None:
+    """Say how many objects of each kind were compared; kinds that are compared as a whole share a line."""
+    whole = [kind.object_class for kind in kinds if kind.total == 1 == kind.identical]
+    for kind in kinds:
+        if kind.object_class not in whole:
+            wrong = f", {kind.different} different" if kind.different else ""
+            open_ends = f", {kind.could_not_verify} could not be verified" if kind.could_not_verify else ""
+            say(f"  {kind.identical} of {kind.total} {kind.object_class}s identical{wrong}{open_ends}")
+    if whole:
+        say(fill(f"identical as a whole: {', '.join(sorted(whole))}", initial_indent="  ", subsequent_indent="    "))
 
 
 def say_failure(migration: Migration) -> None:
