@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
 
 import pytest
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from migrations_app.engine.plan import PartKind, PartPlan, TablePlan
@@ -41,6 +44,15 @@ def lease(queued: Migration) -> Lease:
     lease = claim(queued.pk)
     assert lease is not None
     return lease
+
+
+def take_over(migration_id: UUID) -> Lease:
+    """Let the lease expire and claim it, as another worker does; again when the old run is just writing."""
+    for _ in range(100):
+        Run.objects.filter(migration_id=migration_id).update(lease_until=Now() - timedelta(seconds=1))
+        if lease := claim(migration_id):
+            return lease
+    raise AssertionError("the lease could not be claimed")
 
 
 def table_plan(name: str, *, parts: int = 1, size: int = 8192, schema: str = "public") -> TablePlan:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
-from django.db.models.functions import Now
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from migrations_app.engine.control import Control
@@ -27,6 +26,7 @@ from migrations_app.services.lease import claim
 from migrations_app.services.runs import migration_cancel
 from migrations_app.tasks import conduct_task
 from migrations_app.worker.draining import start_draining, stop_draining
+from tests.services.conftest import take_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
 QueueFor = Callable[[DatabaseSpec], PartQueue]
@@ -200,8 +200,7 @@ def test_a_cancel_that_nobody_was_there_to_hear_is_heard_by_the_next(queued: Mig
 def test_a_run_that_lost_its_lease_writes_nothing_more(queued: Migration) -> None:
     engine = Engine(wait_until_stopped)
     old = Conductor(queued, engine)
-    Run.objects.update(lease_until=Now() - timedelta(seconds=1))
-    assert claim(queued.pk)
+    take_over(queued.pk)
     old.join()
     assert old.said == "run 1 stopped; another goes on"
     after = reload(queued)
@@ -211,8 +210,7 @@ def test_a_run_that_lost_its_lease_writes_nothing_more(queued: Migration) -> Non
 
 def test_an_ending_that_comes_too_late_changes_nothing(queued: Migration) -> None:
     def be_overtaken(control: Control, reporter: Reporter, database: DatabaseSpec) -> None:
-        Run.objects.update(lease_until=Now() - timedelta(seconds=1))
-        claim(queued.pk)
+        take_over(queued.pk)
         raise ConnectionFailed("too late", kind="lost")
 
     said = conduct(queued.pk, engine=Engine(be_overtaken))
@@ -259,7 +257,7 @@ def test_work_stops_when_the_database_is_away_for_longer_than_the_lease(
     monkeypatch.setattr(heartbeat, "LEASE_SECONDS", 2.0)
 
     def away(lease: object) -> bool:
-        raise heartbeat.DATABASE_AWAY[0]("gone")
+        raise OperationalError("gone")
 
     monkeypatch.setattr(heartbeat, "EXTEND_EVERY_SECONDS", 0.1)
     monkeypatch.setattr(heartbeat, "extend", away)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -154,14 +154,15 @@ def test_an_old_run_may_do_nothing_any_more(lease: Lease, queue: DatabasePartQue
     assert part
     successor_of(lease)
     before = list(Part.objects.order_by("pk").values())
-    for forbidden in (
-        lambda: queue.claim(),
+    forbidden_deeds: list[Callable[[], object]] = [
+        queue.claim,
         lambda: queue.complete(part.id, rows=1, bytes=1),
         lambda: queue.release(part.id, error="x"),
         lambda: queue.restart(table),
         lambda: queue.complete_empty([table]),
         lambda: queue.enqueue([table_plan("new")]),
-    ):
+    ]
+    for forbidden in forbidden_deeds:
         with pytest.raises(LeaseLost):
             forbidden()
     assert list(Part.objects.order_by("pk").values()) == before

@@ -29,7 +29,12 @@ def started(target: Callable[..., Any], *args: Any) -> Any:
 def test_messages_arrive_whole_and_in_order(size: int) -> None:
     queue = MessageQueue()
     sent = [{"number": number, "body": os.urandom(size)} for number in range(3)]
-    process = started(lambda: [queue.put(message) for message in sent])
+
+    def send() -> None:
+        for message in sent:
+            queue.put(message)
+
+    process = started(send)
     assert [queue.get() for _ in sent] == sent
     process.join()
     assert queue.empty() and queue.qsize() == 0
