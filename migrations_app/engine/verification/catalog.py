@@ -13,13 +13,15 @@ from migrations_app.engine.events import CheckResult
 from migrations_app.engine.postgres import Connection, Error
 from migrations_app.engine.verification.access import AccessRules
 from migrations_app.engine.verification.catalog_objects import FILES, CatalogObject, read_objects, side_by_side
-from migrations_app.engine.verification.same_meaning import CannotTell, mean_the_same
+from migrations_app.engine.verification.same_meaning import CannotTell, keep_event_triggers_quiet, mean_the_same
 from migrations_app.engine.verification.scope import Scope
 from migrations_app.engine.verification.verdicts import Verdicts
 
 RELATIONS = frozenset({"table", "view", "materialized view", "foreign table"})
 NOT_COMPARED = frozenset({"owner of the table", "head", "base type", "version"})
 HIDDEN = "secret options"
+NOT_VISIBLE = "not visible"
+LOCALES = frozenset({"collate", "ctype", "locale"})
 OLD_TRIGGER_WORDS = re.compile(r" EXECUTE PROCEDURE (?!.* EXECUTE )", re.DOTALL)
 PLURALS = {
     "index": "indexes",
@@ -56,6 +58,7 @@ def verify_catalog(
     ``target`` must be allowed to create temporary objects; they are rolled back. Raises psycopg errors only when a
     connection is lost.
     """
+    keep_event_triggers_quiet(target)
     comparison = _Comparison(target, scope=scope, access=access, verdicts=verdicts)
     oldest = min(source.info.server_version, target.info.server_version) // 10000
     for file in FILES:
@@ -152,7 +155,9 @@ class _Comparison:
             if name in NOT_COMPARED or name not in other.properties:
                 continue
             before, after = self._comparable(name, one, other)
-            if before != after:
+            if NOT_VISIBLE in (before, after) and name == HIDDEN:
+                yield _Difference(name, before, after, doubt="only a superuser or the owner may see it")
+            elif before != after:
                 yield _Difference(name, before, after)
 
     def _comparable(self, name: str, one: CatalogObject, other: CatalogObject) -> tuple[Any, Any]:
@@ -165,6 +170,8 @@ class _Comparison:
             return OLD_TRIGGER_WORDS.sub(" EXECUTE FUNCTION ", before), OLD_TRIGGER_WORDS.sub(
                 " EXECUTE FUNCTION ", after
             )
+        if name in LOCALES:
+            return _locale(before), _locale(after)
         return before, after
 
     def finish_class(self) -> None:
@@ -183,6 +190,8 @@ class _Comparison:
     def _confirmed(self, other: CatalogObject, difference: _Difference) -> _Difference | None:
         """Return the difference unless both texts mean the same; with a doubt where that could not be told."""
         texts = (difference.source, difference.target)
+        if difference.doubt:
+            return difference
         try:
             return None if mean_the_same(self._target, other, difference.name, texts=texts) else difference
         except CannotTell as doubt:
@@ -207,6 +216,11 @@ def _detail(certain: list[_Difference], doubts: list[_Difference]) -> str:
     return "; ".join(parts)
 
 
+def _locale(name: Any) -> Any:
+    """Operating systems spell the same locale ``en_US.UTF-8`` and ``en_US.utf8``."""
+    return re.sub(r"\.utf-?8\b", ".UTF-8", name, flags=re.IGNORECASE) if isinstance(name, str) else name
+
+
 def _described(found: CatalogObject) -> str:
     """The most telling property of an object, or all that are set."""
     definition = found.properties.get("definition") or found.properties.get("condition")
@@ -217,7 +231,7 @@ def _described(found: CatalogObject) -> str:
 
 
 def _words(name: str, value: Any) -> str:
-    if name == HIDDEN:
+    if name == HIDDEN and value != NOT_VISIBLE:
         return "(hidden)" if value else "none"
     if value is None:
         return "none"

@@ -7,13 +7,16 @@ back, as temporary objects.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from typing import Any
 
-from migrations_app.engine.postgres import Connection, Error, qualified, sql
+from migrations_app.engine.postgres import Connection, Error, errors, qualified, sql
 from migrations_app.engine.verification.catalog_objects import CatalogObject
+from migrations_app.engine.verification.verdicts import server_words
 
+logger = logging.getLogger(__name__)
 VIEW = sql.Identifier("pg_temp", "pgmig view")
 TABLE = sql.Identifier("pg_temp", "pgmig table")
 DOMAIN = sql.Identifier("pg_temp", "pgmig domain")
@@ -25,6 +28,14 @@ Printer = Callable[[Connection, CatalogObject, str], str]
 
 class CannotTell(Exception):
     """The target could not read one of the texts."""
+
+
+def keep_event_triggers_quiet(target: Connection) -> None:
+    """Keep the database's event triggers from seeing our temporary objects, where the user may say so."""
+    try:
+        target.execute("SET session_replication_role = replica")
+    except errors.InsufficientPrivilege:
+        logger.info("event triggers of the target see the temporary objects of the catalog comparison")
 
 
 def mean_the_same(target: Connection, found: CatalogObject, name: str, *, texts: tuple[Any, Any]) -> bool:
@@ -46,7 +57,7 @@ def _printed(target: Connection, printer: Printer, found: CatalogObject, text: s
     except Error as error:
         if target.closed:
             raise
-        raise CannotTell(str(error).strip()) from error
+        raise CannotTell(server_words(error)) from error
 
 
 def _view(target: Connection, found: CatalogObject, text: str) -> str:

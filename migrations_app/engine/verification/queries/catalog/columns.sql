@@ -16,8 +16,8 @@ SELECT 'column', n.nspname, c.relname, concat(n.nspname, '.', c.relname, '.', a.
            'storage', a.attstorage,
            'compression', nullif(a.attcompression, ''), -- [14+]
            'statistics target', nullif(a.attstattarget, -1),
-           'options', (SELECT array_agg(o ORDER BY o) FROM unnest(a.attoptions) o),
-           'foreign options', (SELECT array_agg(o ORDER BY o) FROM unnest(a.attfdwoptions) o),
+           'options', CASE WHEN a.attoptions IS NOT NULL THEN (SELECT array_agg(o ORDER BY o) FROM unnest(a.attoptions) o) END,
+           'foreign options', CASE WHEN a.attfdwoptions IS NOT NULL THEN (SELECT array_agg(o ORDER BY o) FROM unnest(a.attfdwoptions) o) END,
            'grants', a.attacl::text[],
            'owner of the table', pg_get_userbyid(c.relowner),
            'comment', s.description)

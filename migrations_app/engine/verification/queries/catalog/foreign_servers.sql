@@ -21,6 +21,15 @@ WHERE NOT EXISTS (SELECT FROM pg_depend e
                   WHERE e.classid = 'pg_foreign_server'::regclass AND e.objid = s.oid AND e.deptype = 'e')
 UNION ALL
 SELECT 'user mapping', NULL::text, NULL::text, concat(u.usename, ' on ', u.srvname),
-       jsonb_build_object('owner', CASE WHEN u.umuser <> 0 THEN u.usename END,
-                          'secret options', (SELECT array_agg(o ORDER BY o) FROM unnest(u.umoptions) o))
+       jsonb_build_object(
+           'owner', CASE WHEN u.umuser <> 0 THEN u.usename END,
+           -- The view shows options to superusers, and to those who own the mapping or the server.
+           'secret options', CASE
+               WHEN (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+                 OR (u.umuser = 0 AND pg_has_role(s.srvowner, 'USAGE'))
+                 OR (u.usename = current_user
+                     AND (pg_has_role(s.srvowner, 'USAGE') OR has_server_privilege(s.oid, 'USAGE')))
+               THEN to_jsonb((SELECT array_agg(o ORDER BY o) FROM unnest(u.umoptions) o))
+               ELSE to_jsonb('not visible'::text) END)
 FROM pg_user_mappings u
+JOIN pg_foreign_server s ON s.oid = u.srvid

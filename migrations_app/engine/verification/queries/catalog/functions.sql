@@ -19,7 +19,7 @@ SELECT CASE WHEN p.proisagg THEN 'aggregate' ELSE 'function' END, -- [<11]
            'parallel', p.proparallel,
            'cost', p.procost,
            'rows', p.prorows,
-           'settings', (SELECT array_agg(o ORDER BY o) FROM unnest(p.proconfig) o),
+           'settings', CASE WHEN p.proconfig IS NOT NULL THEN (SELECT array_agg(o ORDER BY o) FROM unnest(p.proconfig) o) END,
            'transforms', (SELECT array_agg(format_type(o, NULL)) FROM unnest(p.protrftypes) o),
            'support function', nullif(p.prosupport::text, '-'), -- [12+]
            'aggregate kind', g.aggkind,

@@ -14,7 +14,7 @@ SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHE
            'grants', coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner))::text[],
            'comment', obj_description(c.oid, 'pg_class'),
            'persistence', CASE c.relpersistence WHEN 'u' THEN 'unlogged' WHEN 'p' THEN 'permanent' END,
-           'options', (SELECT array_agg(o ORDER BY o) FROM unnest(c.reloptions) o),
+           'options', CASE WHEN c.reloptions IS NOT NULL THEN (SELECT array_agg(o ORDER BY o) FROM unnest(c.reloptions) o) END,
            'options of its TOAST table', (SELECT array_agg(o ORDER BY o) FROM pg_class toast, unnest(toast.reloptions) o
                                           WHERE toast.oid = c.reltoastrelid),
            'row security', c.relrowsecurity,
