@@ -32,6 +32,10 @@ class ToolFailed(EngineError):
     """A client program (psql, pg_dump, pg_restore) ended with an error."""
 
 
+class PortalDiskFull(EngineError):
+    """The machine of the portal has no space left for a file of the migration."""
+
+
 class StatementRefused(EngineError):
     """A server refused a statement that the migration cannot do without."""
 

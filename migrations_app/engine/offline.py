@@ -28,6 +28,7 @@ from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.large_objects import restore_large_object_rights
 from migrations_app.engine.materialized_views import refresh_materialized_views
 from migrations_app.engine.patience import patiently
+from migrations_app.engine.portal_disk import portal_disk_explained
 from migrations_app.engine.ports import PartQueue, Reporter
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.roles.copy_roles import copy_roles
@@ -40,6 +41,7 @@ from migrations_app.engine.target.finish import analyze_rest, describe_target, d
 from migrations_app.engine.target.markers import Markers
 from migrations_app.engine.target.settings import restore_database_settings
 from migrations_app.engine.validation import validate
+from migrations_app.engine.validation.wording import counted
 
 NOT_VERIFIED = "not_verified"
 
@@ -135,8 +137,8 @@ def _validate(spec: MigrationSpec, source: Server, target: Server, reporter: Rep
     failed = [finding for finding in validate(spec, source, target, reporter) if finding.level is Level.FAILED]
     if failed:
         raise ValidationFailed(
-            f"Validation found {len(failed)} reasons why the migration would fail. The first: {failed[0].subject}: "
-            f"{failed[0].saw}",
+            f"Validation found {counted(len(failed), 'reason')} why the migration would fail. "
+            f"The first: {failed[0].subject}: {failed[0].saw}",
             hint="Mend what the findings name, then resume.",
         )
     reporter.report(StepFinished(Step.VALIDATE))
@@ -149,7 +151,10 @@ def _move_or_fail(job: DatabaseJob) -> DatabaseOutcome:
         return DatabaseOutcome(job.database.id, job.database.finished)
     job.reporter.report(DatabaseStarted(job.database.id))
     try:
-        return patiently(lambda: _move(job), control=job.control, reporter=job.reporter, database_id=job.database.id)
+        with portal_disk_explained():
+            return patiently(
+                lambda: _move(job), control=job.control, reporter=job.reporter, database_id=job.database.id
+            )
     except Stopped:
         raise
     except EngineError as error:

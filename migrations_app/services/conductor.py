@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import Canceled, EngineError, LeaseLost, ValidationFailed
+from migrations_app.engine.portal_disk import portal_disk_explained
 from migrations_app.engine.ports import PartQueue, Reporter
 from migrations_app.engine.spec import DatabaseSpec, MigrationOption, MigrationSpec
 from migrations_app.lifecycle import StaleTransition, transition
@@ -122,7 +123,8 @@ def _run(lease: Lease, control: Control, *, engine: Engine | None) -> Ending | N
             hint="Look whether this machine runs out of memory (dmesg), then resume.",
         )
     try:
-        outcome = _engine_outcome(lease, control, engine=engine or _offline_engine())
+        with portal_disk_explained():
+            outcome = _engine_outcome(lease, control, engine=engine or _offline_engine())
         return patiently(lambda _: _ending_of(outcome, lease), connection=connection, seconds=LEASE_SECONDS)
     except LeaseLost as error:
         logger.warning("run %s of migration %s stopped: %s", lease.fence, lease.migration_id, error)

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from migrations_app.engine.control import Control
-from migrations_app.engine.errors import ToolFailed
+from migrations_app.engine.errors import EngineError, ToolFailed
+from migrations_app.engine.portal_disk import portal_disk_full, tells_full_disk
+from migrations_app.engine.postgres.server_errors import explain_failure
 from migrations_app.engine.spec import Endpoint
 
 BIN_DIR_VARIABLE = "PORTAL_PG_BIN_DIR"
@@ -125,7 +127,7 @@ def run(
 ) -> bytes:
     """Run a client program to its end and return what it printed.
 
-    Raises ``ToolFailed`` with the program's last words, or the reason to stop.
+    Raises ``ToolFailed`` with the program's last words, ``ConnectionLost``, ``PortalDiskFull``, or the reason to stop.
     """
     process = start(
         program, arguments, endpoint=endpoint, control=control, extra_environment=extra_environment, stdout=stdout
@@ -134,12 +136,18 @@ def run(
         output, errors = process.communicate()
     control.check()
     if process.returncode != 0:
-        raise ToolFailed(
-            f"{program} ended with exit code {process.returncode}.",
-            hint="The program's own message says what it could not do.",
-            server_message=errors.decode(errors="replace").strip()[-4000:],
-        )
+        said = errors.decode(errors="replace").strip()[-4000:]
+        raise _failure(program, said, exit_code=process.returncode, endpoint=endpoint)
     return output or b""
+
+
+def _failure(program: str, said: str, *, exit_code: int, endpoint: Endpoint | None) -> EngineError:
+    if tells_full_disk(said, exit_code=exit_code):
+        return portal_disk_full(said)
+    what = f"{program} ended with exit code {exit_code}"
+    if endpoint is not None and said:
+        return explain_failure(said, endpoint=endpoint, kind=ToolFailed, what=what)
+    return ToolFailed(f"{what}.", hint="The program's own message says what it could not do.", server_message=said)
 
 
 def killer(process: subprocess.Popen[bytes]) -> Callable[[], None]:

@@ -49,13 +49,25 @@ CONNECTION_WORDS = re.compile(
     r"|terminating connection|connection not open|starting up|shutting down",
     re.IGNORECASE,
 )
+NO_DATABASE = re.compile(r'database ".*" does not exist', re.DOTALL)
+# pg_dump passes on a server's words without its SQLSTATE.
+WORDS_OF_PG_DUMP = (
+    (re.compile(r"permission denied|must be owner"), "42501"),
+    (re.compile(r"No space left on device"), "53100"),
+    (re.compile(r"out of shared memory|out of memory"), "53200"),
+    (re.compile(r"statement timeout|user request|lock timeout"), "57014"),
+)
 VERBOSE_ERROR = re.compile(r"(?:ERROR|FATAL|PANIC):\s+([0-9A-Z]{5}):\s")
 
 
 def sqlstate_in(text: str) -> str:
-    """Return the SQLSTATE in psql's verbose output, or an empty string."""
+    """Return the SQLSTATE in psql's verbose output, or the one that pg_dump's words stand for, or an empty string."""
     found = VERBOSE_ERROR.search(text)
-    return found.group(1) if found else ""
+    if found:
+        return found.group(1)
+    if not text.startswith("pg_dump:"):
+        return ""
+    return next((sqlstate for words, sqlstate in WORDS_OF_PG_DUMP if words.search(text)), "")
 
 
 def explain_failure(
@@ -74,7 +86,7 @@ def explain_failure(
     if sqlstate == OTHER_RUN:
         return LeaseLost("A newer run works on this target database.")
     prefix = f"{what}: " if what else ""
-    if "database" in text and "does not exist" in text:
+    if sqlstate in ("", "3D000") and NO_DATABASE.search(text):
         sqlstate = "3D000"
     if sqlstate != "3D000" and (sqlstate in GONE or (not sqlstate and CONNECTION_WORDS.search(text))):
         return ConnectionLost(
