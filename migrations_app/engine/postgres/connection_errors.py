@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import psycopg
 
 from migrations_app.engine.errors import ConnectionFailed
+from migrations_app.engine.postgres.certificate_reason import why_not_verified
 from migrations_app.engine.spec import Endpoint
 
 
@@ -99,7 +100,8 @@ CAUSES = (
         "no_database",
         r'database ".*" does not exist',
         "{label} has no database {database}.",
-        "Check the database name; most servers have one named postgres.",
+        "Check the database name; most servers have one named postgres. If it was dropped or renamed while a migration "
+        "ran, start a new migration without it.",
     ),
     _Cause(
         "no_connect_privilege",
@@ -138,6 +140,9 @@ OTHER = _Cause("other", "", "{label} could not be reached.", "The server's own m
 def explain(error: psycopg.OperationalError, *, endpoint: Endpoint, database: str) -> ConnectionFailed:
     """Return the typed failure for what psycopg raised while connecting; the password is never part of it."""
     server_message = str(error).strip()
+    if "certificate verify failed" in server_message and endpoint.ca_file:
+        reason = why_not_verified(endpoint.host, port=endpoint.port, ca_file=endpoint.ca_file)
+        server_message += f" ({reason})" if reason else ""
     cause = next((c for c in CAUSES if re.search(c.pattern, server_message, re.IGNORECASE)), OTHER)
     words = {
         "label": endpoint.label,
