@@ -199,12 +199,11 @@ def _verification(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
         shown.migration.pk, results=results, text=text, object_class=object_class, page=request.GET.get("page", "1")
     )
     query = {"tab": "verification", "result": asked, "q": text, "class": object_class}
-    return {
+    return _summaries(shown) | {
         "results": page,
         "asked": asked,
         "text": text,
         "object_class": object_class,
-        "classes": class_summaries(shown.migration.pk),
         "query": urlencode({key: value for key, value in query.items() if value}),
         "poll_url": _counting_poll_url(shown, tab="verification", known=shown.counts.verified),
     }
@@ -212,7 +211,12 @@ def _verification(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
 
 def _verification_live(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
     more = _more_than_known(request, shown, tab="verification", count=shown.counts.verified)
-    return more | {"classes": class_summaries(shown.migration.pk)}
+    return more | _summaries(shown)
+
+
+def _summaries(shown: MigrationPage) -> dict[str, Any]:
+    classes = class_summaries(shown.migration.pk)
+    return {"classes": classes, "summed_up": [row for row in classes if row.is_summed_up]}
 
 
 def _events(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:

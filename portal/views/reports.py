@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET
 
 from migrations_app.engine.events import CheckResult
 from migrations_app.models import Migration
+from migrations_app.selectors.verification import DATA_CLASSES, sums_up
 from migrations_app.services.reports import report_for
 from portal.access import get_migration_for
 
@@ -57,15 +58,23 @@ def _context(migration: Migration) -> dict[str, Any]:
 
 
 def _classes(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Objects by class; the classes that are not proved come first."""
+    """Objects by class: what is not proved first, then rows and sequences, at the end all identical definitions."""
     by_class = sorted(objects, key=lambda row: str(row["object_class"]))
     classes = [_class(name, list(rows)) for name, rows in groupby(by_class, key=lambda row: str(row["object_class"]))]
-    return sorted(classes, key=lambda row: (row["open"] == 0, row["name"] != "table", row["name"]))
+    summed_up = [row for row in classes if row["is_summed_up"]]
+    listed = [row for row in classes if not row["is_summed_up"]]
+    listed.sort(
+        key=lambda row: (row["open"] == 0, row["name"] not in DATA_CLASSES, row["name"] != "table", row["name"])
+    )
+    definitions = _class("definitions", [row for found in summed_up for row in found["objects"]])
+    return [*listed, definitions] if summed_up else listed
 
 
 def _class(name: str, objects: list[dict[str, Any]]) -> dict[str, Any]:
     unproved = sum(row["result"] != CheckResult.IDENTICAL for row in objects)
-    return {"name": name, "objects": objects, "open": unproved, "identical": len(objects) - unproved}
+    is_summed_up = len(objects) == 1 and unproved == 0 and sums_up(str(objects[0]["name"]))
+    identical = len(objects) - unproved
+    return {"name": name, "objects": objects, "open": unproved, "identical": identical, "is_summed_up": is_summed_up}
 
 
 def _with_times(value: Any, key: str = "") -> Any:

@@ -75,7 +75,9 @@ def table_names(html: str) -> list[str]:
 
 def test_the_current_step_is_told_in_words(browser: Client) -> None:
     text = words(page_of(browser, rows.running()))
-    assert re.search(r"Copying 5 of 12 tables · 7\.0 GiB of 9\.3 GiB · \d+\.\d MiB/s · .*of copying left", text)
+    assert re.search(
+        r"Copying 5 of 12 tables · 7\.0 GiB of 9\.3 GiB · 10 of 24 indexes · \d+\.\d MiB/s · .*of copying left", text
+    )
     assert "running for 6 min" in text
     assert "75 %" in text
 
@@ -167,7 +169,20 @@ def test_verification_has_three_results_never_two(browser: Client) -> None:
     text = words(page_of(browser, migration, tab="verification"))
     assert "1 object could not be verified. Nobody knows whether it is the same." in text
     assert "not all of it could be verified" in text
-    assert "identical." not in text.replace("objects proved identical", "")
+    assert "identical." not in text.replace("comparisons identical", "")
+
+
+def test_definitions_that_are_all_the_same_are_one_line(browser: Client) -> None:
+    migration = rows.succeeded()
+    for name in ("390 columns", "75 constraints"):
+        VerificationResult.objects.create(
+            database=migration.databases.get(), object_class=name.split()[1], name=name, result="identical"
+        )
+    html = page_of(browser, migration, tab="verification")
+    assert "Definitions, identical on both servers: 390 columns, 75 constraints." in words(html)
+    assert 'id="class-3"' not in html
+    report = words(browser.get(reverse("migration-report", args=[migration.pk])).content.decode())
+    assert "Definitions: 2 identical" in report
 
 
 def test_a_difference_outweighs_everything(browser: Client) -> None:
