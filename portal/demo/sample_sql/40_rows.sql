@@ -95,7 +95,7 @@ INSERT INTO stock.level_cache (product_id, on_hand, computed_at)
 SELECT product_id, sum(on_hand), '2026-03-31 12:00+00' FROM stock.levels GROUP BY product_id ORDER BY product_id;
 INSERT INTO stock.scans
 SELECT ('08:00:2b:01:02:' || lpad(to_hex(i % 16), 2, '0'))::macaddr, (pg_temp.moment(i / 3, 83) AT TIME ZONE 'UTC'),
-       lpad((i / 3 * 7919 % 100000000)::text, 13, '0'), CASE WHEN i % 50 = 0 THEN 'NaN' ELSE (i / 3) * 1.1 END
+       lpad((i / 3 * 7919::bigint % 100000000)::text, 13, '0'), CASE WHEN i % 50 = 0 THEN 'NaN' ELSE (i / 3) * 1.1 END
 FROM generate_series(3, :scans + 2) AS i;
 INSERT INTO stock.movements (id, warehouse_id, product_id, moved_at, quantity, reason)
 SELECT i, 1 + pg_temp.draw(i, 84, 4), 1000 + pg_temp.draw(i, 85, :products), timestamptz '2023-01-01+00' + i * interval '7 minutes',
