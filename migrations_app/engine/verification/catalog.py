@@ -17,7 +17,7 @@ from migrations_app.engine.verification.same_meaning import CannotTell, keep_eve
 from migrations_app.engine.verification.scope import Scope
 from migrations_app.engine.verification.verdicts import Verdicts
 
-RELATIONS = frozenset({"table", "view", "materialized view", "foreign table"})
+RELATIONS = frozenset({"table definition", "view", "materialized view", "foreign table"})
 NOT_COMPARED = frozenset({"owner of the table", "head", "base type", "version"})
 HIDDEN = "secret options"
 NOT_VISIBLE = "not visible"

@@ -1,6 +1,6 @@
 -- Tables, views, materialized views, foreign tables and sequences, without their columns.
 SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
-                      WHEN 'S' THEN 'sequence definition' ELSE 'table' END,
+                      WHEN 'S' THEN 'sequence definition' ELSE 'table definition' END,
        n.nspname,
        CASE WHEN c.relkind = 'S' THEN (
            SELECT t.relname FROM pg_depend d JOIN pg_class t ON t.oid = d.refobjid
