@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from html import unescape
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -19,8 +17,6 @@ from django.utils import timezone
 
 from migrations_app.models import (
     EventKind,
-    Migration,
-    MigrationEvent,
     MigrationFinding,
     State,
     TableCopy,
@@ -28,6 +24,7 @@ from migrations_app.models import (
 )
 from migrations_app.selectors.tables import TABLES_PER_PAGE
 from tests.portal import sample_rows as rows
+from tests.portal.page_reading import bump, page_of, poll, poll_url, words
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User], Client]
@@ -38,34 +35,6 @@ TABS = ("progress", "findings", "verification", "events", "settings")
 def browser(dana: User, client_of: ClientOf) -> Client:
     """Dana, an operator."""
     return client_of(dana)
-
-
-def page_of(client: Client, migration: Migration, **query: str) -> str:
-    """The page's HTML."""
-    response = client.get(reverse("migration", args=[migration.pk]), query)
-    assert response.status_code == 200
-    return response.content.decode()
-
-
-def words(html: str) -> str:
-    """What a person reads: no tags, single spaces."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
-
-
-def poll_url(html: str) -> str:
-    """The address that the page polls; empty when it does not."""
-    found = re.search(r'id="live"[^>]* hx-get="([^"]+)"', html)
-    return unescape(found.group(1)) if found else ""
-
-
-def poll(client: Client, url: str) -> Any:
-    """Ask as htmx does."""
-    return client.get(url, headers={"HX-Request": "true"})
-
-
-def bump(migration: Migration, **fields: object) -> None:
-    """Change a migration as the portal does: its revision grows."""
-    Migration.objects.filter(pk=migration.pk).update(revision=F("revision") + 1, **fields)
 
 
 def table_names(html: str) -> list[str]:
@@ -299,97 +268,6 @@ def test_new_findings_are_offered_not_pushed(browser: Client) -> None:
     html = poll(browser, url).content.decode()
     assert "4 new findings." in html
     assert "postgis" not in html
-
-
-def test_canceling_names_its_consequences_and_needs_a_second_click(browser: Client, dana: User) -> None:
-    migration = rows.running(databases=2)
-    page = page_of(browser, migration)
-    assert f'href="{reverse("migration-cancel", args=[migration.pk])}"' in page
-    url = reverse("migration-cancel", args=[migration.pk])
-    text = words(browser.get(url).content.decode())
-    assert "14.1 GiB of 18.6 GiB have arrived" in text
-    assert "a canceled migration cannot be resumed" in text
-    assert "Cancel migration of 2 databases" in text
-    assert "shop_1 : incomplete" in text
-    migration.refresh_from_db()
-    assert migration.cancel_requested_at is None
-    response = browser.post(url, REMOTE_ADDR="10.9.8.7")
-    assert response.status_code == 302
-    migration.refresh_from_db()
-    assert migration.cancel_requested_at is not None
-    event = MigrationEvent.objects.filter(migration=migration).latest("id")
-    assert (event.message, event.actor, event.address) == ("Cancel requested.", dana, "10.9.8.7")
-    assert "Canceling since" in words(page_of(browser, migration))
-    assert "Cancel migration…" not in page_of(browser, migration)
-
-
-def test_what_has_ended_cannot_be_canceled(browser: Client) -> None:
-    migration = rows.succeeded()
-    url = reverse("migration-cancel", args=[migration.pk])
-    assert "There is nothing to cancel" in browser.get(url).content.decode()
-    text = words(browser.post(url, follow=True).content.decode())
-    assert "cannot be canceled" in text
-    migration.refresh_from_db()
-    assert migration.state == State.SUCCEEDED
-
-
-def test_resuming_records_who_asked(browser: Client, dana: User) -> None:
-    migration = rows.failed()
-    response = browser.post(reverse("migration-resume", args=[migration.pk]), REMOTE_ADDR="10.9.8.7")
-    assert response.status_code == 302
-    migration.refresh_from_db()
-    assert migration.state == State.QUEUED
-    event = MigrationEvent.objects.filter(migration=migration).latest("id")
-    assert (event.actor, event.address, event.to_state) == (dana, "10.9.8.7", State.QUEUED)
-    again = browser.post(reverse("migration-resume", args=[migration.pk]), follow=True)
-    assert "cannot be resumed" in words(again.content.decode())
-
-
-def test_erased_passwords_are_asked_for_and_never_come_back(browser: Client) -> None:
-    migration = rows.failed()
-    Migration.objects.filter(pk=migration.pk).update(forget_passwords=True)
-    type(migration.source).objects.filter(pk=migration.source.pk).update(sealed_password="")
-    url = reverse("migration-resume", args=[migration.pk])
-    assert f'<a class="btn btn-primary" href="{url}">' in page_of(browser, migration)
-    html = browser.post(url, {"source_password": "", "target_password": "changed-target-pw"}).content.decode()
-    assert "The source password was erased. Type it to go on." in words(html)
-    assert "changed-target-pw" not in html
-    migration.refresh_from_db()
-    assert migration.state == State.FAILED
-    assert browser.post(url, {"source_password": "typed-source-pw"}).status_code == 302
-    migration.refresh_from_db()
-    assert migration.state == State.QUEUED
-
-
-def test_viewers_look_and_operators_act(lee: User, client_of: ClientOf) -> None:
-    viewer = client_of(lee)
-    running, failed, draft = rows.running(), rows.failed(), rows.migration("draft")
-    for migration in (running, failed, draft):
-        html = page_of(viewer, migration)
-        for word in ("Cancel migration", "Resume", "Continue set-up", "Discard"):
-            assert f"{word}</" not in html
-            assert f">{word}" not in html
-    for name in ("migration-cancel", "migration-resume"):
-        for migration in (running, failed):
-            assert viewer.post(reverse(name, args=[migration.pk])).status_code == 403
-            assert viewer.get(reverse(name, args=[migration.pk])).status_code == 403
-    running.refresh_from_db()
-    failed.refresh_from_db()
-    assert (running.cancel_requested_at, failed.state) == (None, State.FAILED)
-
-
-def test_actions_need_the_form_of_the_page(dana: User) -> None:
-    strict = Client(enforce_csrf_checks=True)
-    strict.force_login(dana, backend="django.contrib.auth.backends.ModelBackend")
-    migration = rows.failed()
-    for name in ("migration-cancel", "migration-resume"):
-        assert strict.post(reverse(name, args=[migration.pk])).status_code == 403
-
-
-def test_strangers_are_sent_to_the_login(client: Client) -> None:
-    migration = rows.running()
-    for name in ("migration", "migration-live", "migration-cancel", "migration-resume", "migration-fixes"):
-        assert client.get(reverse(name, args=[migration.pk])).status_code == 302
 
 
 def test_a_migration_that_is_gone_is_not_found(browser: Client) -> None:
