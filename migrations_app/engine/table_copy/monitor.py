@@ -38,7 +38,7 @@ class ProgressMonitor:
         self._finished.set()
 
     def watch(self) -> None:
-        """Report until finished. A lost connection ends the watch: the workers will tell why it was lost."""
+        """Report until finished, or until the work must end; a lost connection ends it too: the workers tell why."""
         job = self._job
         on_target = job.target_version >= COPY_VIEW_VERSION
         server, database = (
@@ -51,6 +51,7 @@ class ProgressMonitor:
                 job.target.connected(job.database.target_name, purpose="monitor", read_only=True) as indexes,
             ):
                 while not self._finished.wait(INTERVAL_SECONDS):
+                    job.control.check()
                     if sees_copies and self._copies:
                         self._report_copies(copies, server)
                     if job.target_version >= INDEX_VIEW_VERSION and self._indexes:
