@@ -162,6 +162,9 @@ def _engine_outcome(lease: Lease, control: Control, *, engine: Engine) -> Outcom
             return engine(
                 spec, reporter=recorder, control=control, queue_for=queue_for, work_dir=_work_dir(lease.migration_id)
             )
+    except Exception:
+        control.check()  # what an interrupted statement led to is not why the work ended
+        raise
     finally:
         for queue in queues:
             queue.close()

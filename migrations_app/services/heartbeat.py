@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.5
 EXTEND_EVERY_SECONDS = 3.0
 LOOK_EVERY_SECONDS = 1.0
+INTERRUPT_AGAIN_SECONDS = 2.0
 STATEMENT_TIMEOUT = "SET statement_timeout = '4s'"
 
 
@@ -112,4 +113,10 @@ class Heartbeat:
             return
         self._asked_to_stop = True
         # Interrupting connections takes seconds, and the lease must be held meanwhile.
-        threading.Thread(target=self.control.stop, args=(reason,), name="stop", daemon=True).start()
+        threading.Thread(target=self._interrupt, args=(reason,), name="stop", daemon=True).start()
+
+    def _interrupt(self, reason: Stopped) -> None:
+        """Interrupt again and again: what arrives between two statements of a session is lost."""
+        self.control.stop(reason)
+        while not self._done.wait(INTERRUPT_AGAIN_SECONDS):
+            self.control.stop(reason)
