@@ -60,6 +60,7 @@ class CopyStage:
         with self.job.control.child() as control, Crew(control) as crew:
             job = self.job.under(control)
             with hold_snapshot(job.source, job.database.source_name) as snapshot:
+                job.note(f"The source is read as it is now: snapshot {snapshot.name}, {snapshot.extent}.")
                 self._restore_schema(job, snapshot)
                 self._plan(job, snapshot, copied=copied)
                 builder = IndexBuilder(job, self.indexes)
