@@ -146,8 +146,9 @@ class CheckResult(StrEnum):
 class ObjectVerified:
     """One comparison of source and target.
 
-    ``object_class`` is ``table``, ``sequence``, ``large objects``, ``index``, ``function`` … ; ``source`` and ``target``
-    are what was compared, in words (``1,204 rows, hash 88f2…``); ``detail`` explains a difference, with row keys if known.
+    ``object_class`` is ``table``, ``sequence``, ``large objects``, ``index``, ``function`` … ; ``source`` and
+    ``target`` are what was compared, in words (``1,204 rows, hash 88f2…``); ``detail`` explains a difference,
+    with row keys if known.
     """
 
     database_id: str

@@ -30,9 +30,7 @@ class LivePortal:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         server = database_server
-        self.database_url = (
-            f"postgres://{server.superuser}:{server.password}@127.0.0.1:{server.port}/{database}"
-        )
+        self.database_url = f"postgres://{server.superuser}:{server.password}@127.0.0.1:{server.port}/{database}"
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("PG", "PORTAL_", "DJANGO_"))},
             "PORTAL_VAR_DIR": str(directory),

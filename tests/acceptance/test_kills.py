@@ -80,7 +80,9 @@ def wait_for_the_end(portal: LivePortal, name: str) -> tuple[str, str]:
         if state in ("Succeeded", "Failed", "Canceled", "ValidationFailed"):
             return state, error
         time.sleep(0.5)
-    return "still running", str(portal.rows("SELECT message FROM migrations_app_migrationevent ORDER BY id DESC LIMIT 5"))
+    return "still running", str(
+        portal.rows("SELECT message FROM migrations_app_migrationevent ORDER BY id DESC LIMIT 5")
+    )
 
 
 def endure(portal: LivePortal, sample, target, *, seed: int) -> list[str]:

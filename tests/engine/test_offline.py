@@ -26,7 +26,9 @@ def test_weird_names_and_types_arrive_identical(pair, tmp_path):
         move.must_succeed()
         assert_same_dump(move)
         nothing_left(move)
-        settings = "SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = setdatabase WHERE datname = "
+        settings = (
+            "SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = setdatabase WHERE datname = "
+        )
         assert source.psql(f"{settings}'{name}'") == target.psql(f"{settings}'{name}'")
         assert target.psql(f"SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = '{name}'").strip() == "bob"
         target.drop_database(name)
@@ -99,7 +101,9 @@ def test_only_the_chosen_tables_arrive(pair, tmp_path):
         chosen = Selection(include_schemas=("a",), exclude_tables=(("a", "t2"),))
         move = Move(source, target, [name], tmp_path, selection=chosen)
         move.must_succeed()
-        tables = target.psql("SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('a', 'b')", database=name)
+        tables = target.psql(
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('a', 'b')", database=name
+        )
         assert tables.split() == ["a|t1"]
         assert target.psql("SELECT a.f(), (SELECT id FROM a.t1)", database=name).strip() == "1|1"
         assert any(finding.code == "PM2009" for finding in move.log.findings)
@@ -128,7 +132,11 @@ def test_an_existing_database_is_replaced_only_with_consent(pair, tmp_path):
         target.psql("CREATE TABLE old (id int)", database=name)
         move = Move(source, target, [name], tmp_path)
         assert move.error().message.endswith(f"already has a database {name}.")
-        assert target.psql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", database=name).strip() == "old"
+        assert (
+            target.psql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", database=name).strip() == "old"
+        )
         Move(source, target, [name], tmp_path, overwrite=True).must_succeed()
-        assert target.psql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", database=name).strip() == "new"
+        assert (
+            target.psql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", database=name).strip() == "new"
+        )
         target.drop_database(name)

@@ -67,15 +67,17 @@ def test_ten_thousand_tables(servers, tmp_path, capsys):
     with source.fresh_database() as name:
         for start in range(1, 10_001, 1000):
             source.psql(
-                "DO $$BEGIN FOR i IN {}..{} LOOP EXECUTE format('CREATE TABLE t%s (id int PRIMARY KEY, x text)', i);"
+                f"DO $$BEGIN FOR i IN {start}..{start + 999} LOOP EXECUTE format('CREATE TABLE t%s (id int PRIMARY KEY, x text)', i);"
                 " IF i %% 10 = 0 THEN EXECUTE format('INSERT INTO t%s VALUES (1, ''one'')', i); END IF;"
-                " END LOOP; END$$".format(start, start + 999).replace("%%", "%"),
+                " END LOOP; END$$".replace("%%", "%"),
                 database=name,
             )
         options = Options(jobs=2, verification=VerificationLevel.FULL)
         with measured(capsys, "10,000 tables, verified"):
             Move(source, target, [name], tmp_path, options=options).must_succeed()
-        assert target.psql("SELECT count(*) FROM pg_indexes WHERE schemaname = 'public'", database=name).strip() == "10000"
+        assert (
+            target.psql("SELECT count(*) FROM pg_indexes WHERE schemaname = 'public'", database=name).strip() == "10000"
+        )
         target.drop_database(name)
 
 

