@@ -6,12 +6,17 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
-from migrations_app.engine.spec import MigrationOption, Side
+from migrations_app.engine.findings import Level
+from migrations_app.engine.postgres import Server
+from migrations_app.engine.spec import MigrationOption, MigrationSpec, Side
+from migrations_app.engine.validation.context import ServerContext, see
+from migrations_app.engine.validation.rules.versions import source_version
 from migrations_app.models import Migration, MigrationEndpoint, MigrationEvent, State
 from migrations_app.services.runs import migration_resume, migration_start
 from tests.acceptance.conducting import During, Ended, drive, run, sessions, slow_table
@@ -180,6 +185,34 @@ def test_a_target_database_dropped_while_it_is_filled(make_migration, source, ta
     assert ended.state == State.SUCCEEDED, ended.words
     assert told.count() == 2
     assert target.psql("SELECT (SELECT count(*) FROM t), (SELECT count(*) FROM slow)", database=database) == "2000|200"
+
+
+def test_a_target_restarted_while_it_is_filled(make_migration, servers: ServerPool, source, database) -> None:
+    """The restart is waited for, and the page tells that it was."""
+    target = servers.get(18, name="restarted")
+    source.psql(slow_table("slow", rows=200, milliseconds_per_row=20), database=database)
+    with During(target, "copy", lambda: target.restart("immediate"), query="COPY%"):
+        ended = run(make_migration, source.endpoint(), target.endpoint(Side.TARGET), database)
+    assert ended.state == State.SUCCEEDED, ended.words
+    assert ended.database.verified == "identical"
+    assert MigrationEvent.objects.filter(migration=ended.migration, message__contains="Trying again in").exists()
+    assert sessions(source) == sessions(target) == []
+    target.drop_database(database)
+
+
+@pytest.mark.parametrize(("number", "codes"), [(90624, ["603400"]), (100000, []), (180003, []), (190000, ["PM1001"])])
+def test_a_source_older_than_supported(source, target, number: int, codes: list[str]) -> None:
+    """The rule at its boundary: a real server's facts, with the version that no server here has."""
+    seen, other = see(Server(source.endpoint())), see(Server(target.endpoint(Side.TARGET)))
+    major = number // 10000
+    text = f"PostgreSQL {major}.{number // 100 % 100 or number % 100}"
+    settings = replace(seen.facts.settings, version_number=number, version_text=text)
+    seen = replace(seen, facts=replace(seen.facts, major=major, settings=settings))
+    spec = MigrationSpec("4b1e", "test", source.endpoint(), target.endpoint(Side.TARGET), ())
+    findings = list(source_version(ServerContext(spec, seen, other)))
+    assert [finding.code for finding in findings] == codes
+    assert all(finding.level is Level.FAILED and finding.fix and finding.saw for finding in findings)
+    assert "9.6" in findings[0].saw if number == 90624 else True
 
 
 def test_the_portals_own_disk_is_full(make_migration, source, target, database, settings, tmp_path: Path) -> None:
