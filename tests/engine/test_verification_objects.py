@@ -16,10 +16,11 @@ INSERT INTO t (v) SELECT 'v' FROM generate_series(1, 20);
 CREATE SEQUENCE free MINVALUE -5 START -3 CACHE 7 CYCLE; CREATE SEQUENCE "Ünused";
 CREATE TABLE texts (c text); CREATE SEQUENCE of_text OWNED BY texts.c; INSERT INTO texts VALUES ('z');
 CREATE TABLE behind (id serial); INSERT INTO behind VALUES (50);
-SELECT nextval('free');
+SELECT setval('free', -3);
 SELECT lo_from_bytea(7000 + i, decode(repeat('ab', i * 1000), 'hex')) FROM generate_series(1, 20) i;
 SELECT lo_from_bytea(8000, '');
-COMMENT ON LARGE OBJECT 7003 IS 'three'; GRANT SELECT ON LARGE OBJECT 7004 TO "v Bob-ö"; ALTER LARGE OBJECT 7005 OWNER TO v_alice;
+COMMENT ON LARGE OBJECT 7003 IS 'three'; GRANT SELECT ON LARGE OBJECT 7004 TO "v Bob-ö";
+ALTER LARGE OBJECT 7005 OWNER TO v_alice;
 """
 
 

@@ -166,7 +166,7 @@ def test_20_a_table_that_was_not_hashed_during_the_copy_is_not_a_pass(pair):
 
 
 def test_20_mixed_case_names_are_compared(servers):
-    script = 'CREATE SCHEMA "MiXed"; CREATE TABLE "MiXed"."TaBle" ("Id" int, mixed int); INSERT INTO "MiXed"."TaBle" VALUES (1, 2)'
+    script = 'CREATE SCHEMA "MiXed"; CREATE TABLE "MiXed"."TaBle" ("Id") AS VALUES (1)'
     with twins(servers.get(14), servers.get(18), script) as pair:
         assert pair.verify() is CheckResult.IDENTICAL
         pair.on_target('UPDATE "MiXed"."TaBle" SET "Id" = 2')
@@ -195,9 +195,8 @@ def test_18_row_security_never_hides_rows_from_the_comparison(servers):
     """A user whom a policy filters is told so by the server instead of comparing half a table."""
     script = "CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2); ALTER TABLE t ENABLE ROW LEVEL SECURITY"
     source, target = servers.get(17), servers.get(18)
-    target.psql(
-        "DROP ROLE IF EXISTS v_filtered; CREATE ROLE v_filtered LOGIN PASSWORD 'x'; GRANT pg_read_all_data TO v_filtered"
-    )
+    target.psql("DROP ROLE IF EXISTS v_filtered; CREATE ROLE v_filtered LOGIN PASSWORD 'x'")
+    target.psql("GRANT pg_read_all_data TO v_filtered")
     with twins(source, target, script) as pair:
         assert pair.verify(target_user=("v_filtered", "x")) is not CheckResult.IDENTICAL
         assert "row-level security" in pair.differences["table", "public.t"].detail
