@@ -120,6 +120,11 @@ class ServiceRunner:
         self._start_not_before = time.monotonic() + pause
 
 
+def inherited_environment() -> dict[str, str]:
+    """Return our environment without the first administrator's password: no service needs it."""
+    return {name: value for name, value in os.environ.items() if name != "PORTAL_ADMIN_PASSWORD"}
+
+
 def start(service: Service, *, places: Places) -> Running:
     """Start a service in a session of its own, its output going to its log; it dies with this process."""
     mark = new_mark()
@@ -130,7 +135,7 @@ def start(service: Service, *, places: Places) -> Running:
             stdout=output,
             stderr=output,
             cwd=BASE_DIR,
-            env=os.environ | service.environment | {MARK_VARIABLE: mark},
+            env=inherited_environment() | service.environment | {MARK_VARIABLE: mark},
             start_new_session=True,
             preexec_fn=die_with_parent,
         )
