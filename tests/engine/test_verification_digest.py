@@ -81,6 +81,9 @@ CHANGES = [
     "UPDATE {0} SET fr = {1}.frange(lower(fr), upper(fr), '[]') WHERE id = 2",
     "UPDATE {0} SET n = n * 1.0 WHERE id = 1",  # equal as a number, not as stored
     "UPDATE {0} SET c10 = 'ab2' WHERE id = 1",
+    "UPDATE {0} SET bp = bp::text || '  ' WHERE id = 1",
+    "UPDATE {0} SET bpd = 'y   ' WHERE id = 1",
+    "UPDATE {0} SET cu.a = 7 WHERE id = 1",  # the type's own cast to text does not show it
     "UPDATE {0} SET t = t || ' ' WHERE id = 1",
     'UPDATE {0} SET j = \'{{"b": 1.10, "a":[1,2]}}\' WHERE id = 1',
     "UPDATE {0} AS x SET t = y.t FROM {0} AS y WHERE x.id IN (1, 2) AND y.id = 3 - x.id",  # two rows swap a value

@@ -17,7 +17,8 @@ class ColumnType:
     """A type: ``kind`` is pg_type.typtype, or ``a`` for a true array.
 
     ``members`` are the fields of a composite by name; of an array, domain or range the one type inside.
-    ``send`` is schema and name of its binary output function, ``may_be_long`` tells that values may be kilobytes.
+    ``send`` is schema and name of its binary output function. ``may_be_long`` tells that
+    values may be kilobytes and that their cast to text is exactly what the output function prints.
     """
 
     schema: str

@@ -60,7 +60,7 @@ def _field(column: Column, method: DigestMethod) -> sql.Composable:
         bytes_hash = "sha256" if method.function is HashFunction.HASHTEXTEXTENDED else "md5"
         return sql.SQL("{}({})").format(sql.Identifier(bytes_hash), name)
     value = _value(name, column.type, method)
-    if column.type.may_be_long:
+    if _base(column.type).may_be_long:
         return hash_of(sql.SQL("({})::text").format(value), method=method)
     return value
 
@@ -74,6 +74,11 @@ def _value(value: sql.Composable, kind: ColumnType, method: DigestMethod) -> sql
     return _EXPANSIONS[kind.kind](value, kind, method)
 
 
+def _base(kind: ColumnType) -> ColumnType:
+    """Return the type under a domain, or the type itself."""
+    return _base(kind.inner) if kind.kind == DOMAIN else kind
+
+
 def _bytes(value: sql.Composable, kind: ColumnType) -> sql.Composable:
     """Return the binary form in hex; not-a-number has one bit pattern after a copy but may have had another before."""
     send = sql.Identifier(*(kind.send or ("pg_catalog", "record_send")))
@@ -83,9 +88,7 @@ def _bytes(value: sql.Composable, kind: ColumnType) -> sql.Composable:
 
 
 def _array(value: sql.Composable, kind: ColumnType, method: DigestMethod) -> sql.Composable:
-    base = kind.inner
-    while base.kind == DOMAIN:
-        base = base.inner
+    base = _base(kind.inner)
     if base.is_builtin and _goes_as_bytes(base, method):
         plain = sql.SQL("({}::{}[])").format(value, sql.Identifier(base.schema, base.name))
         return _bytes(plain, ColumnType("pg_catalog", "array", send=("pg_catalog", "array_send")))

@@ -7,6 +7,10 @@ CREATE TYPE pt AS (x float8, n text, p point);
 CREATE TYPE nest AS (a pt, arr float4[], m money);
 CREATE TYPE frange AS RANGE (subtype = float8);
 CREATE DOMAIN posf AS float8 CHECK (VALUE > 0);
+CREATE DOMAIN blanks AS bpchar;
+CREATE TYPE custom AS (a int, b text);
+CREATE FUNCTION same_text(custom) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'always the same'::text $$;
+CREATE CAST (custom AS text) WITH FUNCTION same_text(custom);
 CREATE DOMAIN farr AS float8[];
 CREATE TABLE "All ""types""" (
     id int, f4 float4, f8 float8, f8a float8[], f4a float4[][], pf posf, pfa farr, mon money, mona money[], ch "char",
@@ -15,7 +19,8 @@ CREATE TABLE "All ""types""" (
     tstzr tstzrange, i4r int4range, fr frange, fra frange[], j json, jb jsonb, tv tsvector, tq tsquery, u uuid,
     ine inet, ci cidr, mac macaddr, mac8 macaddr8, p point, l line, ls lseg, bx box, bxa box[], pa path, po polygon,
     circ circle, md mood, mda mood[], comp pt, compa pt[], ne nest, rc regclass, rp regproc, rty regtype, rr regrole,
-    rn regnamespace, o oid, xi xid, lsn pg_lsn, ac aclitem[], iv2 int2vector, bya bytea[], hs public.hstore);
+    rn regnamespace, o oid, xi xid, lsn pg_lsn, ac aclitem[], iv2 int2vector, bya bytea[], hs public.hstore,
+    bp bpchar, bpd blanks, cu custom);
 INSERT INTO "All ""types"""
 SELECT i,
     (array[0.1::float8, 1e10, 'NaN', 'Infinity', '-0', 1.17549e-38, 3.14159274])[1 + i % 7]::float4,
@@ -41,7 +46,8 @@ SELECT i,
     array[ROW(i/3.0, 'x', NULL)::pt, NULL], ROW(ROW(0.1, 'n', '(1,0.1)')::pt, array[0.1, i/3.0], i::money)::nest,
     '"All ""types"""'::regclass, 'pg_catalog.now'::regproc, 'mood'::regtype, 'postgres'::regrole,
     '"Odd Näme"'::regnamespace, 1234 + i, i::text::xid, '16/B374D848', array['postgres=r/postgres'::aclitem], '1 2 3',
-    array['\x01ff', '\x'::bytea], public.hstore('k', i::text)
+    array['\x01ff', '\x'::bytea], public.hstore('k', i::text),
+    'x' || repeat(' ', i % 3), 'y' || repeat(' ', i % 3), ROW(i, 'a' || i)::custom
 FROM generate_series(1, 50) i;
 -- What a processor makes of infinity minus infinity is another not-a-number than the one that is read from text.
 INSERT INTO "All ""types""" (id, f8, f8a, f4, p)

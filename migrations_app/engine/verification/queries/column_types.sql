@@ -28,7 +28,8 @@ SELECT t.oid::bigint,
        CASE WHEN t.typelem <> 0 AND t.typlen = -1 AND t.typtype = 'b' THEN 'a' ELSE t.typtype::text END AS kind,
        sn.nspname AS send_schema,
        s.proname AS send_name,
-       t.typlen = -1 AND t.typname NOT IN ('numeric', 'inet', 'cidr') AS may_be_long,
+       (n.nspname = 'pg_catalog' AND t.typname IN ('text', 'varchar', 'json', 'jsonb', 'xml', 'tsvector'))
+           OR (t.typelem <> 0 AND t.typlen = -1) AS may_be_long,
        CASE t.typtype
            WHEN 'd' THEN json_build_array(json_build_array('', t.typbasetype::bigint))
            WHEN 'c' THEN (
