@@ -6,11 +6,9 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from migrations_app.services.liveness import workers_seen_seconds_ago
 from portal.access import Permission, may
 from portal.http import THEME_COOKIE, THEMES
-
-WORKERS_SILENT_AFTER_SECONDS = 30  # they are asked every 10 s
+from portal.polling import workers_of
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
@@ -26,7 +24,7 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "portal_may_operate": may_operate,
         "portal_may_administer": may_administer,
         "portal_role": _role(may_view, may_operate, may_administer),
-        **_workers(asked=may_view and not request.headers.get("HX-Request")),
+        "portal_workers": workers_of(request) if may_view and not request.headers.get("HX-Request") else None,
     }
 
 
@@ -34,13 +32,3 @@ def _role(may_view: bool, may_operate: bool, may_administer: bool) -> str:
     if may_administer:
         return "Administrator"
     return "Operator" if may_operate else "Viewer" if may_view else "In no group yet"
-
-
-def _workers(*, asked: bool) -> dict[str, Any]:
-    if not asked:
-        return {}
-    seconds = workers_seen_seconds_ago()
-    return {
-        "portal_workers_silent": seconds is None or seconds > WORKERS_SILENT_AFTER_SECONDS,
-        "portal_workers_silent_seconds": seconds,
-    }

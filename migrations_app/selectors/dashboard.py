@@ -68,10 +68,20 @@ class WaitingCard:
     is_failure: bool
 
 
-def dashboard_token() -> str:
-    """Return a word that changes with anything the dashboard shows (one query)."""
-    sums = Migration.objects.aggregate(count=Count("pk"), revisions=Coalesce(Sum("revision"), 0))
-    return f"{sums['count']}.{sums['revisions']}"
+@dataclass(frozen=True)
+class Pulse:
+    """``token`` changes with every row that the dashboard shows; what runs changes with the clock as well."""
+
+    token: str
+    is_running: bool
+
+
+def dashboard_pulse() -> Pulse:
+    """Return what tells a poll whether anything changed (one query)."""
+    sums = Migration.objects.aggregate(
+        count=Count("pk"), revisions=Coalesce(Sum("revision"), 0), running=Count("pk", filter=Q(state__in=RUNNING))
+    )
+    return Pulse(token=f"{sums['count']}.{sums['revisions']}", is_running=sums["running"] > 0)
 
 
 def numbers() -> Numbers:

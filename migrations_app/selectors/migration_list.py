@@ -112,10 +112,10 @@ def migration_page_of_list(only: ListFilter, *, page: int | str) -> Page[Any]:
     return Page(rows_of(list(found.object_list)), found.number, paginator)
 
 
-def changed_rows(seen: Mapping[UUID, int]) -> list[MigrationRow]:
-    """Return the rows whose revision is not the one that the browser has seen."""
-    revisions = dict(Migration.objects.filter(pk__in=seen).values_list("pk", "revision"))
-    changed = [pk for pk, revision in revisions.items() if revision != seen[pk]]
+def changed_rows(seen: Mapping[UUID, int], *, with_running: bool = False) -> list[MigrationRow]:
+    """Return the rows whose revision is not the one that the browser has seen; if asked, also those that run."""
+    now = Migration.objects.filter(pk__in=seen).values_list("pk", "revision", "state")
+    changed = [pk for pk, revision, state in now if revision != seen[pk] or (with_running and state in RUNNING)]
     if not changed:
         return []
     return rows_of(list(migrations_with_endpoints().defer(*NOT_SHOWN).filter(pk__in=changed)))

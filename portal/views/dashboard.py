@@ -16,7 +16,7 @@ from migrations_app.models.migration import MODE_CHOICES
 from migrations_app.selectors.dashboard import (
     Show,
     WaitingCard,
-    dashboard_token,
+    dashboard_pulse,
     numbers,
     waiting_cards,
 )
@@ -29,6 +29,7 @@ from migrations_app.selectors.migration_list import (
 )
 from portal.access import Permission, needs
 from portal.http import fragment
+from portal.polling import clock_token, workers_context, workers_of
 
 TEXT_MAX = 100
 ROWS_MAX = 200
@@ -44,7 +45,7 @@ SHOW_WORDS = {
 @needs(Permission.VIEW)
 def index(request: HttpRequest) -> HttpResponseBase:
     """Show the numbers, what waits for a person, and one page of the list."""
-    token = dashboard_token()
+    marks = _marks(request)
     only = list_filter(request.GET)
     page = migration_page_of_list(only, page=request.GET.get("page", "1"))
     counted, cards = numbers(), waiting_cards()
@@ -56,7 +57,7 @@ def index(request: HttpRequest) -> HttpResponseBase:
         "show_words": SHOW_WORDS.get(only.show) if only.show else "",
         "query": urlencode({key: value for key, value in request.GET.items() if key != "page"}),
         "choices": _choices(only),
-        "poll_query": _poll_query(token=token, seen=_seen(list(page.object_list)), cards=cards, known=counted.total),
+        "poll_query": _poll_query(marks, seen=_seen(list(page.object_list)), cards=cards, known=counted.total),
     }
     return render(request, "dashboard/index.html", context)
 
@@ -64,13 +65,15 @@ def index(request: HttpRequest) -> HttpResponseBase:
 @needs(Permission.VIEW)
 def live(request: HttpRequest) -> HttpResponseBase:
     """Answer the poll: 204 when nothing changed, else the numbers and the rows that did."""
-    token = dashboard_token()
-    if request.GET.get("v") == token:
+    marks = _marks(request)
+    if all(request.GET.get(name) == mark for name, mark in marks.items()):
         return HttpResponse(status=204)
     seen = _parse_seen(request.GET.get("rows", ""))
-    changed = changed_rows(seen)
+    changed = changed_rows(seen, with_running=request.GET.get("t") != marks["t"])
     counted, cards = numbers(), waiting_cards()
     known = _whole_number(request.GET.get("known", ""), default=counted.total)
+    if (known == 0) != (counted.total == 0):
+        return HttpResponse(headers={"HX-Refresh": "true"})  # the empty page has none of the list's parts
     seen |= _seen(changed)
     context = {
         "numbers": counted,
@@ -78,9 +81,16 @@ def live(request: HttpRequest) -> HttpResponseBase:
         "cards": cards,
         "cards_changed": request.GET.get("cards") != _cards_token(cards),
         "new_migrations": max(counted.total - known, 0),
-        "poll_query": _poll_query(token=token, seen=seen, cards=cards, known=known),
+        "poll_query": _poll_query(marks, seen=seen, cards=cards, known=known),
     }
+    context |= workers_context(request, known=request.GET.get("w", ""))
     return fragment(request, "dashboard/index.html#live", context)
+
+
+def _marks(request: HttpRequest) -> dict[str, str]:
+    """What a poll compares: the rows, the clock while something runs, and whether workers answer (two queries)."""
+    pulse = dashboard_pulse()
+    return {"v": pulse.token, "t": clock_token() if pulse.is_running else "", "w": workers_of(request).token}
 
 
 def list_filter(query: Mapping[str, str]) -> ListFilter:
@@ -117,9 +127,9 @@ def _choices(only: ListFilter) -> list[dict[str, Any]]:
     ]
 
 
-def _poll_query(*, token: str, seen: Mapping[UUID, int], cards: Sequence[WaitingCard], known: int) -> str:
+def _poll_query(marks: Mapping[str, str], *, seen: Mapping[UUID, int], cards: Sequence[WaitingCard], known: int) -> str:
     rows = ",".join(f"{pk.hex}:{revision}" for pk, revision in seen.items())
-    return urlencode({"v": token, "rows": rows, "cards": _cards_token(cards), "known": known}, safe=":,")
+    return urlencode({**marks, "rows": rows, "cards": _cards_token(cards), "known": known}, safe=":,")
 
 
 def _seen(rows: Sequence[MigrationRow]) -> dict[UUID, int]:

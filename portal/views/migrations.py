@@ -28,6 +28,7 @@ from migrations_app.services.reports import NOT_VERIFIED
 from migrations_app.services.runs import ActionRefused, migration_cancel, migration_resume, passwords_forgotten
 from portal.access import Permission, get_migration_for, may, needs
 from portal.http import address_of, fragment
+from portal.polling import clock_token, workers_context, workers_of
 
 TABS = {
     "progress": "Progress",
@@ -58,12 +59,14 @@ def live(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     revision = migration_revision(pk)
     if revision is None:
         raise Http404("There is no such migration.")
-    if request.GET.get("v") == str(revision):
+    marks = _marks(request, revision=revision)
+    if all(request.GET.get(name) == mark for name, mark in marks.items()):
         return HttpResponse(status=204)
     tab = _tab(request)
     shown = _page_or_404(pk, with_line=tab == "progress")
     context = _live_context(request, shown, tab=tab) | LIVE_CONTEXTS[tab](request, shown)
     context["actions_changed"] = request.GET.get("s") != _actions_token(shown.migration)
+    context |= workers_context(request, known=request.GET.get("w", ""))
     return fragment(request, "migrations/detail.html#live_answer", context)
 
 
@@ -147,13 +150,23 @@ def _live_context(request: HttpRequest, shown: MigrationPage, *, tab: str) -> di
         "failure": failure_of(shown),
         "result": _result(shown),
         "forgotten": passwords_forgotten(migration) if migration.state in RESUMABLE else [],
-        "poll_url": _poll_url(shown, tab=tab) if migration.is_active else "",
+        "poll_url": _poll_url(request, shown, tab=tab),
     }
 
 
-def _poll_url(shown: MigrationPage, *, tab: str, **more: object) -> str:
-    query = {"v": shown.migration.revision, "tab": tab, "s": _actions_token(shown.migration), **more}
-    return f"{reverse('migration-live', args=[shown.migration.pk])}?{urlencode(query)}"
+def _marks(request: HttpRequest, *, revision: int) -> dict[str, str]:
+    """What a poll compares: the rows, the clock, and whether workers answer."""
+    return {"v": str(revision), "t": clock_token(), "w": workers_of(request).token}
+
+
+def _poll_url(request: HttpRequest, shown: MigrationPage, *, tab: str, **more: object) -> str:
+    """The address that the page polls; empty once nothing changes by itself."""
+    migration = shown.migration
+    if not migration.is_active:
+        return ""
+    marks = _marks(request, revision=migration.revision)
+    query = {**marks, "tab": tab, "s": _actions_token(migration), **more}
+    return f"{reverse('migration-live', args=[migration.pk])}?{urlencode(query)}"
 
 
 def _result(shown: MigrationPage) -> str:
@@ -184,7 +197,7 @@ def _findings(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
         "levels": grouped(findings[:FINDINGS_SHOWN]),
         "findings_left_out": max(len(findings) - FINDINGS_SHOWN, 0),
         "has_fixes": any(finding.fix_sql for finding in findings),
-        "poll_url": _counting_poll_url(shown, tab="findings", known=shown.counts.findings),
+        "poll_url": _poll_url(request, shown, tab="findings", known=shown.counts.findings),
     }
 
 
@@ -205,7 +218,7 @@ def _verification(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
         "text": text,
         "object_class": object_class,
         "query": urlencode({key: value for key, value in query.items() if value}),
-        "poll_url": _counting_poll_url(shown, tab="verification", known=shown.counts.verified),
+        "poll_url": _poll_url(request, shown, tab="verification", known=shown.counts.verified),
     }
 
 
@@ -224,7 +237,7 @@ def _events(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
     page = Paginator(rows, EVENTS_PER_PAGE).get_page(request.GET.get("page", "1"))
     newest = page.object_list[0].pk if page.object_list else 0
     last = newest if page.number == 1 else -1
-    return {"events": page, "query": "tab=events", "poll_url": _counting_poll_url(shown, tab="events", known=last)}
+    return {"events": page, "query": "tab=events", "poll_url": _poll_url(request, shown, tab="events", known=last)}
 
 
 def _events_live(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
@@ -235,21 +248,17 @@ def _events_live(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
         newer = shown.migration.events.filter(pk__gt=known).select_related("actor", "database")
         rows = list(newer.order_by("-id")[:EVENTS_PER_PAGE])
     newest = rows[0].pk if rows else known
-    return {"new_events": rows, "poll_url": _counting_poll_url(shown, tab="events", known=newest)}
+    return {"new_events": rows, "poll_url": _poll_url(request, shown, tab="events", known=newest)}
 
 
 def _settings(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
     return {}
 
 
-def _counting_poll_url(shown: MigrationPage, *, tab: str, known: int) -> str:
-    return _poll_url(shown, tab=tab, known=known) if shown.migration.is_active else ""
-
-
 def _more_than_known(request: HttpRequest, shown: MigrationPage, *, tab: str, count: int) -> dict[str, Any]:
     """A list with opened details is never swapped under a person: a line offers what is new."""
     known = _known(request)
-    return {"more": max(count - known, 0), "poll_url": _counting_poll_url(shown, tab=tab, known=known)}
+    return {"more": max(count - known, 0), "poll_url": _poll_url(request, shown, tab=tab, known=known)}
 
 
 def _known(request: HttpRequest) -> int:

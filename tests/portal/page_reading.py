@@ -6,6 +6,7 @@ import re
 from html import unescape
 from typing import Any
 
+import pytest
 from django.db.models import F
 from django.test import Client
 from django.urls import reverse
@@ -39,3 +40,16 @@ def poll(client: Client, url: str) -> Any:
 def bump(migration: Migration, **fields: object) -> None:
     """Change a migration as the portal does: its revision grows."""
     Migration.objects.filter(pk=migration.pk).update(revision=F("revision") + 1, **fields)
+
+
+class StoppedClock:
+    """The clock by which pages of what runs are sent again; it stands until a test lets it go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.moments = 0
+        for module in ("portal.views.dashboard", "portal.views.migrations"):
+            monkeypatch.setattr(f"{module}.clock_token", lambda: str(self.moments))
+
+    def go_on(self) -> None:
+        """Ten seconds pass."""
+        self.moments += 1

@@ -18,13 +18,21 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from migrations_app.models import Migration, MigrationDatabase, SourceType, State
+from migrations_app.models import Migration, MigrationDatabase, ProcessHeartbeat, SourceType, State
 from migrations_app.selectors.dashboard import Show, numbers
 from migrations_app.selectors.migration_list import ListFilter, filtered
+from migrations_app.services.liveness import ProcessKind, beat
 from tests.portal import sample_rows as rows
+from tests.portal.page_reading import StoppedClock
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User], Client]
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> StoppedClock:
+    """Ten seconds begin when a test says so."""
+    return StoppedClock(monkeypatch)
 
 
 @pytest.fixture
@@ -185,6 +193,54 @@ def test_only_rows_that_changed_come_again_and_in_their_place(browser: Client) -
     assert poll(browser, poll_url(html)).status_code == 204
 
 
+def test_what_hangs_goes_on_telling_for_how_long(browser: Client, clock: StoppedClock) -> None:
+    shop, crm = rows.running("shop"), rows.failed("crm")
+    url = poll_url(text_of(browser))
+    shop.samples.update(at=F("at") - timedelta(minutes=3))
+    clock.go_on()
+    html = poll(browser, url).content.decode()
+    assert names_in(html) == ["shop"]
+    assert "quiet for 3 min" in html
+    assert crm.pk.hex not in re.sub(r'hx-get="[^"]+"', "", html)
+    assert poll(browser, poll_url(html)).status_code == 204
+
+
+def test_the_clock_says_nothing_about_what_stands_still(browser: Client, clock: StoppedClock) -> None:
+    rows.failed("crm")
+    url = poll_url(text_of(browser))
+    clock.go_on()
+    assert poll(browser, url).status_code == 204
+
+
+def test_workers_that_fall_silent_are_told_on_the_open_page_and_so_is_their_return(browser: Client) -> None:
+    rows.failed("crm")
+    beat(ProcessKind.WORKER)
+    url = poll_url(text_of(browser))
+    ProcessHeartbeat.objects.update(seen_at=timezone.now() - timedelta(minutes=5))
+    silent = poll(browser, url).content.decode()
+    assert '<div id="workers" hx-swap-oob="true">' in silent
+    assert "No worker answers" in silent
+    assert poll(browser, poll_url(silent)).status_code == 204
+    beat(ProcessKind.WORKER)
+    assert "No worker answers" not in poll(browser, poll_url(silent)).content.decode()
+
+
+def test_the_first_migration_opens_the_list_on_an_empty_page(browser: Client) -> None:
+    url = poll_url(text_of(browser))
+    assert poll(browser, url).status_code == 204
+    rows.migration("first")
+    response = poll(browser, url)
+    assert response["HX-Refresh"] == "true"
+    assert response.content == b""
+
+
+def test_an_empty_page_is_sent_none_of_the_parts_it_does_not_have(browser: Client) -> None:
+    url = poll_url(text_of(browser))
+    beat(ProcessKind.WORKER)
+    html = poll(browser, url).content.decode()
+    assert re.findall(r'id="(\S+)" hx-swap-oob', html) == ["workers"]
+
+
 def test_a_row_stays_although_it_left_the_filter(browser: Client) -> None:
     shop = rows.running("shop")
     url = poll_url(text_of(browser, show="running"))
@@ -274,11 +330,11 @@ def test_a_poll_of_ten_thousand_migrations_is_cheap(browser: Client) -> None:
     url = poll_url(text_of(browser))
     with CaptureQueriesContext(connection) as unchanged:
         assert poll(browser, url).status_code == 204
-    assert len(unchanged) <= 5  # session, user, 2 of permissions, token
+    assert len(unchanged) <= 6  # session, user, 2 of permissions, token, workers
     touch(Migration.objects.get(name="shop"))
     with CaptureQueriesContext(connection) as changed:
         assert names_in(poll(browser, url).content.decode()) == ["shop"]
-    assert len(changed) <= 13, "\n".join(query["sql"][:150] for query in changed)
+    assert len(changed) <= 14, "\n".join(query["sql"][:150] for query in changed)
     assert sum(float(query["time"]) for query in changed) < 0.6
 
 

@@ -18,17 +18,25 @@ from django.utils import timezone
 from migrations_app.models import (
     EventKind,
     MigrationFinding,
+    ProcessHeartbeat,
     State,
     TableCopy,
     VerificationResult,
 )
 from migrations_app.selectors.tables import TABLES_PER_PAGE
+from migrations_app.services.liveness import ProcessKind, beat
 from tests.portal import sample_rows as rows
-from tests.portal.page_reading import bump, page_of, poll, poll_url, words
+from tests.portal.page_reading import StoppedClock, bump, page_of, poll, poll_url, words
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User], Client]
 TABS = ("progress", "findings", "verification", "events", "settings")
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> StoppedClock:
+    """Ten seconds begin when a test says so."""
+    return StoppedClock(monkeypatch)
 
 
 @pytest.fixture
@@ -186,12 +194,34 @@ def test_settings_never_show_a_secret(browser: Client) -> None:
 
 
 @pytest.mark.parametrize("tab", TABS)
-def test_an_unchanged_page_answers_nothing_with_four_queries(browser: Client, tab: str) -> None:
+def test_an_unchanged_page_answers_nothing_with_six_queries(browser: Client, tab: str) -> None:
     url = poll_url(page_of(browser, rows.running(), tab=tab))
     with CaptureQueriesContext(connection) as queries:
         response = poll(browser, url)
     assert (response.status_code, response.content) == (204, b"")
-    assert len(queries) <= 5  # session, user, 2 of permissions, revision
+    assert len(queries) <= 6  # session, user, 2 of permissions, revision, workers
+
+
+def test_a_copy_that_hangs_goes_on_telling_for_how_long(browser: Client, clock: StoppedClock) -> None:
+    migration = rows.running()
+    url = poll_url(page_of(browser, migration))
+    migration.samples.update(at=F("at") - timedelta(minutes=3))
+    assert poll(browser, url).status_code == 204
+    clock.go_on()
+    html = poll(browser, url).content.decode()
+    assert "No row has arrived for 3 min" in words(html)
+    assert poll(browser, poll_url(html)).status_code == 204
+
+
+def test_a_page_tells_when_workers_fall_silent_without_closing_what_is_open(browser: Client) -> None:
+    migration = rows.running()
+    beat(ProcessKind.WORKER)
+    url = poll_url(page_of(browser, migration))
+    ProcessHeartbeat.objects.update(seen_at=timezone.now() - timedelta(minutes=5))
+    silent = poll(browser, url).content.decode()
+    assert "No worker answers; the last one did 5 min ago" in words(silent)
+    bump(migration)
+    assert 'id="workers"' not in poll(browser, poll_url(silent)).content.decode()
 
 
 @pytest.mark.parametrize(("tab", "own_queries"), [("progress", 6), ("findings", 4), ("verification", 5), ("events", 5)])
@@ -202,7 +232,7 @@ def test_a_changed_page_costs_few_queries(browser: Client, tab: str, own_queries
     with CaptureQueriesContext(connection) as queries:
         response = poll(browser, url)
     assert response.status_code == 200
-    of_the_request = 4  # session, user, 2 of permissions
+    of_the_request = 5  # session, user, 2 of permissions, workers
     assert len(queries) <= of_the_request + own_queries, "\n".join(query["sql"][:150] for query in queries)
     assert all(query["sql"].startswith("SELECT") for query in queries)
     assert not response.cookies
