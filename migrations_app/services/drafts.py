@@ -136,13 +136,18 @@ def draft_set_endpoint(
     actor: User | None = None,
     address: str | None = None,
 ) -> MigrationEndpoint:
-    """Store source or target. A changed value makes the last connection test void. Raises ``NotADraft``."""
+    """Store source or target. A changed value makes the last connection test void. Raises ``NotADraft``.
+
+    Consent to overwrite was given for one server: another target needs it anew.
+    """
     row: MigrationEndpoint = getattr(migration, side.value)
     with transaction.atomic():
         _save_draft(migration, values={}, step="target" if side is Side.SOURCE else "databases")
         changed = write_connection(row, values=values)
         row.saved_connection = values.saved_connection
         row.save()
+        if changed and side is Side.TARGET:
+            migration.databases.update(overwrite=False)
         if changed:
             message = f"{side.value.capitalize()} server saved: {row}."
             _write_event(migration, message=message, actor=actor, address=address)

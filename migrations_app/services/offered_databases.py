@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +13,8 @@ from django.utils.dateparse import parse_datetime
 
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.probe import TableFacts, list_databases, list_tables
-from migrations_app.engine.spec import Endpoint, Side
-from migrations_app.models import Migration, MigrationEndpoint
+from migrations_app.engine.spec import Endpoint, MigrationOption, Side
+from migrations_app.models import Migration, MigrationDatabase, MigrationEndpoint
 from migrations_app.services.connection_test import require_allowed_network
 from migrations_app.services.endpoints import endpoint_from_row
 
@@ -55,6 +56,17 @@ def read_offer(migration: Migration) -> Offer:
         row.facts = row.facts | {"databases": databases, "databases_read_at": read_at.isoformat()}
         row.save(update_fields=["facts"])
     return Offer(source=source, target=target, read_at=read_at)
+
+
+def consent_missing(migration: Migration, *, chosen: Iterable[MigrationDatabase]) -> list[MigrationDatabase]:
+    """Return the chosen databases that may exist on the target and that nobody agreed to overwrite.
+
+    Where the target's list is not known, every database may exist there.
+    """
+    if migration.option == MigrationOption.VALIDATE:
+        return []
+    existing = migration.target.facts.get("databases")
+    return [row for row in chosen if not row.overwrite and (existing is None or row.target_name in existing)]
 
 
 def read_tables(migration: Migration, *, database: str) -> list[TableFacts]:

@@ -18,6 +18,7 @@ from migrations_app.models import EventKind, Migration, MigrationEndpoint, Migra
 from migrations_app.services.credentials import seal_password
 from migrations_app.services.doorbell import is_waiting, ring_task, withdraw
 from migrations_app.services.endings import Ending, write_ending
+from migrations_app.services.offered_databases import consent_missing, stored_offer
 
 CONDUCT_TASK = "migrations_app.tasks.conduct_task"
 RESUMABLE = (State.FAILED, State.VALIDATION_FAILED)
@@ -39,9 +40,17 @@ def problems_before_start(migration: Migration) -> list[str]:
             problems.append(f"The {side} server is not chosen yet.")
         elif row.tested_at is None:
             problems.append(f"The connection to the {side} server has not been tested.")
-    if not migration.databases.exists():
-        problems.append("No database is chosen yet.")
-    return problems
+    return [*problems, *_problems_of_databases(migration)]
+
+
+def _problems_of_databases(migration: Migration) -> list[str]:
+    chosen = list(migration.databases.all())
+    if not chosen:
+        return ["No database is chosen yet."]
+    if stored_offer(migration) is None:
+        return ["A server was changed or tested after its databases were read: choose the databases again."]
+    names = ", ".join(row.target_name for row in consent_missing(migration, chosen=chosen))
+    return [f"On the target {names} would be overwritten, and nobody has agreed to it yet."] if names else []
 
 
 def migration_start(migration_id: UUID, *, actor: User | None = None, address: str | None = None) -> None:

@@ -104,13 +104,20 @@ def effects(migration: Migration) -> list[Effect]:
     """Return what happens on the target, one entry per database."""
     if migration.option == MigrationOption.VALIDATE:
         return []
-    existing = migration.target.facts.get("databases", {})
-    return [_effect(row, existing=existing.get(row.target_name)) for row in chosen(migration)]
+    on_target = migration.target.facts.get("databases")
+    return [_effect(row, on_target=on_target) for row in chosen(migration)]
 
 
-def _effect(row: MigrationDatabase, *, existing: dict[str, Any] | None) -> Effect:
+def _effect(row: MigrationDatabase, *, on_target: dict[str, dict[str, Any]] | None) -> Effect:
+    """Say what happens to one name; only a list of the target that lacks the name proves that nothing is dropped."""
     tables_coming = counted(moving_tables(row), "table")
     coming = f"{bytes_in_words(moving_bytes(row))} in {tables_coming} from {row.source_name}"
+    existing = (on_target or {}).get(row.target_name)
+    if existing is None and row.overwrite:
+        return Effect(row, overwrites=True, words=f"is dropped if it exists by then, and created with {coming}.")
+    if existing is None and on_target is None:
+        words = f"receives {coming}. Whether it exists already is not known: open the databases step to see it."
+        return Effect(row, overwrites=True, words=words)
     if existing is None:
         return Effect(row, overwrites=False, words=f"is created, with {coming}.")
     size, tables = existing.get("size_bytes"), existing.get("table_count")

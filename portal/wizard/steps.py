@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from migrations_app.engine.spec import MigrationOption
 from migrations_app.models import Migration, MigrationDatabase, SourceType
 from migrations_app.services.drafts import DRAFT_STEPS
+from migrations_app.services.offered_databases import consent_missing, stored_offer
 from portal.templatetags.portal_format import bytes_in_words
 
 TITLES = {
@@ -67,7 +67,8 @@ def is_complete(migration: Migration, step: str) -> bool:
     if step == "target":
         return migration.target.tested_at is not None
     if step == "databases":
-        return bool(chosen(migration)) and not consent_missing(migration)
+        rows = chosen(migration)
+        return bool(rows) and stored_offer(migration) is not None and not consent_missing(migration, chosen=rows)
     if step == "options":
         return migration.draft_step == "review"
     return step == "setup"
@@ -87,14 +88,6 @@ def chosen(migration: Migration) -> list[MigrationDatabase]:
         migration._chosen_databases = list(migration.databases.all())  # type: ignore[attr-defined]
     rows: list[MigrationDatabase] = migration._chosen_databases  # type: ignore[attr-defined]
     return rows
-
-
-def consent_missing(migration: Migration) -> list[MigrationDatabase]:
-    """Return the chosen databases that exist on the target and that nobody agreed to overwrite."""
-    if migration.option == MigrationOption.VALIDATE:
-        return []
-    existing = migration.target.facts.get("databases", {})
-    return [row for row in chosen(migration) if row.target_name in existing and not row.overwrite]
 
 
 def note_of(migration: Migration, step: str) -> str:

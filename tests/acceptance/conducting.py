@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import psycopg
-from django.utils import timezone
 
 from migrations_app.engine.spec import Endpoint, MigrationOption
-from migrations_app.models import Migration, MigrationDatabase, MigrationEndpoint, MigrationFinding
+from migrations_app.models import Migration, MigrationDatabase, MigrationFinding
 from migrations_app.services.runs import migration_start
 from migrations_app.tasks import conduct_task
+from tests.fixtures.migrations import note_tests
 from tests.fixtures.servers import RunningServer
 
 WAIT_SECONDS = 30
@@ -64,7 +64,7 @@ def run(
     """Start a migration of one database and drive it to its end here."""
     pair = (database, target_name or database)
     migration = make_migration(source=source, target=target, databases=[pair], option=option, **fields)
-    MigrationEndpoint.objects.update(tested_at=timezone.now())
+    note_tests()
     migration_start(migration.pk)
     return drive(migration)
 

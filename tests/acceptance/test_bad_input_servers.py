@@ -10,16 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from django.utils import timezone
 
 from migrations_app.engine.findings import Level
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.spec import MigrationOption, MigrationSpec, Side
 from migrations_app.engine.validation.context import ServerContext, see
 from migrations_app.engine.validation.rules.versions import source_version
-from migrations_app.models import Migration, MigrationEndpoint, MigrationEvent, State
+from migrations_app.models import Migration, MigrationEvent, State
 from migrations_app.services.runs import migration_resume, migration_start
 from tests.acceptance.conducting import During, Ended, drive, run, sessions, slow_table
+from tests.fixtures.migrations import note_tests
 from tests.fixtures.servers import RunningServer, ServerPool
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -248,7 +248,7 @@ def run_with_full_file(make_migration, source, target, database, *, name: str, f
     row = migration.databases.get()
     row.selection = {"exclude_tables": [["public", "left_out"]]}
     row.save()
-    MigrationEndpoint.objects.update(tested_at=timezone.now())
+    note_tests()
     work_dir = folder / "work" / str(migration.pk) / str(row.pk)
     work_dir.mkdir(parents=True)
     (work_dir / name).symlink_to("/dev/full")

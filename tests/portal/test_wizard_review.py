@@ -13,8 +13,18 @@ from django.utils import timezone
 
 from migrations_app.models import Migration, MigrationEvent, State
 from portal.wizard.estimate import range_in_words
+from portal.wizard.review import _effect, effects
 from tests.fixtures.servers import SourceAndTarget
-from tests.portal.wizard_steps import OPTIONS, choose, draft_with_servers, page_text, seen_mark, start_draft, step_url
+from tests.portal.wizard_steps import (
+    OPTIONS,
+    choose,
+    connection_fields,
+    draft_with_servers,
+    page_text,
+    seen_mark,
+    start_draft,
+    step_url,
+)
 
 
 @pytest.fixture
@@ -163,6 +173,34 @@ def test_validation_alone_says_that_nothing_is_written(browser: Client, draft: M
     text = page_text(browser.get(step_url(draft, "review")))
     assert "Start validation of 1 database" in text
     assert "Nothing: validation only reads." in text
+
+
+def test_another_target_needs_consent_again(
+    browser: Client, draft: Migration, source_and_target: SourceAndTarget
+) -> None:
+    browser.post(step_url(draft, "options"), OPTIONS)
+    mark = seen_mark(browser.get(step_url(draft, "review")))
+    elsewhere = connection_fields(source_and_target.endpoints[1], host="localhost")
+    browser.post(step_url(draft, "target"), elsewhere)
+    assert not draft.databases.get().overwrite
+    response = browser.post(step_url(draft, "review"), {"action": "start", "seen": mark})
+    assert response["Location"] == step_url(draft, "databases")
+    assert 'name="consent-0" value=""' in browser.get(step_url(draft, "databases")).content.decode()
+    assert browser.get(step_url(draft, "review"))["Location"] == step_url(draft, "databases")
+
+
+def test_the_review_never_says_created_without_proof(draft: Migration) -> None:
+    draft.refresh_from_db()
+    draft.target.facts = {}
+    draft.databases.update(overwrite=True)
+    (agreed,) = effects(draft)
+    assert (agreed.overwrites, "is dropped if it exists by then" in agreed.words) == (True, True)
+    draft.databases.update(overwrite=False)
+    (unknown,) = effects(Migration.objects.get(pk=draft.pk))
+    assert "is dropped with" in unknown.words
+    row = draft.databases.get()
+    assert "Whether it exists already is not known" in _effect(row, on_target=None).words
+    assert _effect(row, on_target={}).words.startswith("is created")
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from migrations_app.engine.plan import PartKind, PartPlan, TablePlan
 from migrations_app.engine.spec import Endpoint, Side
-from migrations_app.models import Migration, MigrationEndpoint, Run, State
+from migrations_app.models import Migration, Run, State
 from migrations_app.services.lease import Lease, claim
+from tests.fixtures.migrations import note_tests
 
 SOURCE = Endpoint(Side.SOURCE, host="source.example", port=5432, user="dba", password="source secret")
 TARGET = Endpoint(Side.TARGET, host="target.example", port=5432, user="dba", password="target secret")
@@ -23,7 +23,7 @@ TARGET = Endpoint(Side.TARGET, host="target.example", port=5432, user="dba", pas
 def draft(make_migration: Callable[..., Migration]) -> Migration:
     """A complete draft of two databases; its servers do not exist."""
     migration = make_migration(source=SOURCE, target=TARGET, databases=["shop", ("crm", "crm_new")])
-    MigrationEndpoint.objects.update(tested_at=timezone.now())
+    note_tests()
     migration.refresh_from_db()
     return migration
 

@@ -12,7 +12,6 @@ from migrations_app.engine.postgres import Server
 from migrations_app.models import (
     Migration,
     MigrationDatabase,
-    MigrationEndpoint,
     MigrationEvent,
     Part,
     State,
@@ -21,6 +20,7 @@ from migrations_app.models import (
 )
 from migrations_app.services.runs import migration_cancel, migration_resume, migration_start
 from migrations_app.tasks import conduct_task
+from tests.fixtures.migrations import note_tests
 from tests.fixtures.servers import SourceAndTarget
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +37,7 @@ INSERT INTO "weird ""name" SELECT n, 'note' FROM generate_series(1, 100) n;
 def start(make_migration: Callable[..., Migration], servers: SourceAndTarget, database: str, target: str) -> Migration:
     source, destination = servers.endpoints
     migration = make_migration(source=source, target=destination, databases=[(database, target)])
-    MigrationEndpoint.objects.update(tested_at=timezone.now())
+    note_tests()
     migration_start(migration.pk)
     return migration
 

@@ -70,6 +70,24 @@ def test_an_incomplete_draft_says_all_that_is_missing(draft: Migration) -> None:
     assert (reload(draft).state, OrmQ.objects.count()) == (State.DRAFT, 0)
 
 
+def test_nothing_starts_over_a_database_that_nobody_agreed_to_lose(draft: Migration) -> None:
+    target = MigrationEndpoint.objects.get(pk=draft.target_id)
+    target.facts["databases"] = {"shop": {"size_bytes": 1}}
+    target.save()
+    with pytest.raises(ActionRefused) as refused:
+        migration_start(draft.pk)
+    assert "On the target shop would be overwritten" in refused.value.hint
+    MigrationDatabase.objects.filter(target_name="shop").update(overwrite=True)
+    migration_start(draft.pk)
+
+
+def test_nothing_starts_where_the_databases_of_the_target_are_not_known(draft: Migration) -> None:
+    MigrationEndpoint.objects.filter(pk=draft.target_id).update(facts={})
+    with pytest.raises(ActionRefused) as refused:
+        migration_start(draft.pk)
+    assert "choose the databases again" in refused.value.hint
+
+
 def test_online_is_kindly_refused(draft: Migration) -> None:
     Migration.objects.update(mode=MigrationMode.ONLINE)
     with pytest.raises(ActionRefused) as refused:

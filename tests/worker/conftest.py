@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from django.utils import timezone
 
-from migrations_app.models import Migration, MigrationEndpoint
+from migrations_app.models import Migration
 from portal.local_postgres.binaries import CHECKOUT
+from tests.fixtures.migrations import note_tests
 from tests.services.conftest import SOURCE, TARGET
 
 
@@ -115,5 +115,5 @@ def reconciler(transactional_db: None, tmp_path: Path) -> Iterator[PortalProcess
 def draft(make_migration: Callable[..., Migration], transactional_db: None) -> Migration:
     """A complete draft of one database; its servers do not exist, and the slow engine does not look for them."""
     migration = make_migration(source=SOURCE, target=TARGET, databases=["shop"])
-    MigrationEndpoint.objects.update(tested_at=timezone.now())
+    note_tests()
     return migration
