@@ -134,6 +134,10 @@ def test_large_tables_are_hashed_in_ranges(pair, monkeypatch):
     monkeypatch.setattr(tables, "RANGE_BLOCKS", 20)
     monkeypatch.setattr(tables, "SMALL_BLOCKS", 5)
     assert pair.verify(jobs=3) is CheckResult.IDENTICAL, pair.differences
+    with pair.connected() as (source, target):
+        ranges = [piece for piece in tables._ranges(target, read_tables(source)) if piece.table.name == "keyed"]
+    assert len(ranges) > 5
+    assert {piece.part.lower for piece in ranges} - {piece.part.upper for piece in ranges} == set()
 
 
 def test_20_a_query_error_is_not_a_pass(changed):

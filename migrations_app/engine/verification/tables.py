@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.crew import Crew
@@ -192,12 +194,12 @@ def _name(table: TablePlan) -> TableName:
 
 def _ranges(target: Connection, tables: Sequence[TablePlan]) -> list[_Range]:
     """Return the work, the largest ranges first; before version 14 a range of blocks would read the whole table."""
-    blocks = {(row[0], row[1]): int(row[2]) for row in target.execute(query("table_sizes"))}
+    sizes = {(row[0], row[1]): (int(row[2]), int(row[3])) for row in target.execute(query("table_sizes"))}
     can_split = target.info.server_version >= 140000
     work: list[_Range] = []
     for table in tables:
-        size = blocks.get((table.schema, table.name), 0)
-        work += _split(table, size) if can_split else [_Range(table, None, size)]
+        heap, total = sizes.get(_name(table), (0, 0))
+        work += _split(table, heap=heap, total=total) if can_split else [_Range(table, None, total)]
     return sorted(work, key=lambda piece: piece.blocks, reverse=True)
 
 
@@ -208,15 +210,13 @@ def _tasks(ranges: Sequence[_Range]) -> list[_Task]:
     return [*([piece] for piece in ranges if piece.blocks > SMALL_BLOCKS), *batches]
 
 
-def _split(table: TablePlan, blocks: int) -> list[_Range]:
-    starts = list(range(0, blocks, RANGE_BLOCKS))
-    if len(starts) < 2:
-        return [_Range(table, None, blocks)]
+def _split(table: TablePlan, *, heap: int, total: int) -> list[_Range]:
+    """Return ranges of about equal work: values in TOAST are far from the blocks of their rows, but count."""
+    number = min(heap, math.ceil(total / RANGE_BLOCKS))
+    if number < 2:
+        return [_Range(table, None, total)]
+    bounds = [None, *(heap * cut // number for cut in range(1, number)), None]
     return [
-        _Range(
-            table,
-            PartPlan(number, PartKind.CTID, start or None, start + RANGE_BLOCKS if start != starts[-1] else None),
-            RANGE_BLOCKS,
-        )
-        for number, start in enumerate(starts)
+        _Range(table, PartPlan(count, PartKind.CTID, low, high), total // number)
+        for count, (low, high) in enumerate(pairwise(bounds))
     ]
