@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.utils import timezone
 
-from migrations_app.engine.errors import ConnectionFailed, EngineError
+from migrations_app.engine.errors import EngineError
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.probe import probe_server
 from migrations_app.engine.spec import Side
@@ -36,7 +33,6 @@ def test_connection(
     outcome is an event of it.
     """
     try:
-        require_allowed_network(row.host)
         facts = probe_server(Server(endpoint_from_row(row, side))).as_dict()
     except EngineError as error:
         _store(row, facts={}, succeeded=False)
@@ -46,39 +42,6 @@ def test_connection(
     outcome = f"succeeded: {facts['settings']['version_text']}"
     _write_event(migration, row=row, outcome=outcome, actor=actor, address=address)
     return facts
-
-
-def require_allowed_network(host: str) -> None:
-    """Raise ``ConnectionFailed`` unless every address of ``host`` lies in PORTAL_ALLOWED_NETWORKS (if that is set).
-
-    A directory of Unix sockets counts as this machine, 127.0.0.1.
-    """
-    allowed = settings.PORTAL_ALLOWED_NETWORKS
-    if not allowed:
-        return
-    outside = [a for a in addresses_of(host) if not any(a in network for network in allowed)]
-    if outside:
-        raise ConnectionFailed(
-            f"{host} ({outside[0]}) is not in a network that this portal may reach.",
-            kind="network_not_allowed",
-            hint="An administrator can add the network to PORTAL_ALLOWED_NETWORKS.",
-        )
-
-
-def addresses_of(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """Return the addresses ``host`` stands for. Raises ``ConnectionFailed`` when nobody knows it."""
-    if host.startswith("/"):
-        return [ipaddress.ip_address("127.0.0.1")]
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise ConnectionFailed(
-            f"The host name {host} is not known.",
-            kind="unknown_host",
-            hint="Check the spelling, or use the IP address; private DNS zones must be linked to this network.",
-            server_message=str(error),
-        ) from error
-    return sorted({ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found}, key=str)
 
 
 def _store(row: Row, *, facts: dict[str, Any], succeeded: bool) -> None:

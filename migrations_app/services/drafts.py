@@ -33,6 +33,7 @@ from migrations_app.models import (
     SslMode,
     State,
 )
+from migrations_app.services.allowed_hosts import require_network_host
 from migrations_app.services.credentials import CredentialsUnreadable, forget_password, open_password, seal_password
 
 if TYPE_CHECKING:
@@ -155,7 +156,11 @@ def draft_set_endpoint(
 
 
 def write_connection(row: MigrationEndpoint | SavedConnection, *, values: EndpointValues) -> bool:
-    """Put ``values`` into ``row`` without saving it; tell whether anything changed, which voids its test."""
+    """Put ``values`` into ``row`` without saving it; tell whether anything changed, which voids its test.
+
+    Raises ``ConnectionFailed`` for what is not one host on the network.
+    """
+    require_network_host(values.host)
     changed = any(getattr(row, name) != getattr(values, name) for name in CONNECTION_FIELDS)
     for name in CONNECTION_FIELDS:
         setattr(row, name, getattr(values, name))

@@ -10,14 +10,17 @@ from django.conf import settings
 
 from migrations_app.engine.spec import Endpoint, Side
 from migrations_app.models import ConnectionSettings
+from migrations_app.services.allowed_hosts import require_allowed_host
 from migrations_app.services.credentials import open_password
 
 
 def endpoint_from_row(row: ConnectionSettings, side: Side | str) -> Endpoint:
-    """Return the endpoint with its password. Raises ``CredentialsUnreadable``.
+    """Return the endpoint with its password. Raises ``CredentialsUnreadable``, or ``ConnectionFailed`` for a host
+    that this portal may not reach: whoever connects comes by here, at every start and every take-over.
 
     libpq takes a certificate authority from a file only, so it is written to ``<var>/run/ca``, mode 0600.
     """
+    require_allowed_host(row.host)
     return Endpoint(
         side=Side(side),
         host=row.host,

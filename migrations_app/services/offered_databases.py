@@ -14,8 +14,7 @@ from django.utils.dateparse import parse_datetime
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.probe import TableFacts, list_databases, list_tables
 from migrations_app.engine.spec import Endpoint, MigrationOption, Side
-from migrations_app.models import Migration, MigrationDatabase, MigrationEndpoint
-from migrations_app.services.connection_test import require_allowed_network
+from migrations_app.models import Migration, MigrationDatabase
 from migrations_app.services.endpoints import endpoint_from_row
 
 LIST_SECONDS = 12.0
@@ -48,7 +47,7 @@ def stored_offer(migration: Migration) -> Offer | None:
 
 def read_offer(migration: Migration) -> Offer:
     """Read both lists, at the same time, and keep them. Raises ``EngineError``."""
-    endpoints = [_endpoint(migration.source, side=Side.SOURCE), _endpoint(migration.target, side=Side.TARGET)]
+    endpoints = [endpoint_from_row(migration.source, Side.SOURCE), endpoint_from_row(migration.target, Side.TARGET)]
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="list-databases") as pool:
         source, target = pool.map(_list, endpoints)
     read_at = timezone.now()
@@ -71,13 +70,8 @@ def consent_missing(migration: Migration, *, chosen: Iterable[MigrationDatabase]
 
 def read_tables(migration: Migration, *, database: str) -> list[TableFacts]:
     """Return the tables of one database of the source, for choosing among them. Raises ``EngineError``."""
-    endpoint = _endpoint(migration.source, side=Side.SOURCE)
+    endpoint = endpoint_from_row(migration.source, Side.SOURCE)
     return list_tables(Server(endpoint), database, time_limit_seconds=TABLES_SECONDS)
-
-
-def _endpoint(row: MigrationEndpoint, *, side: Side) -> Endpoint:
-    require_allowed_network(row.host)
-    return endpoint_from_row(row, side)
 
 
 def _list(endpoint: Endpoint) -> dict[str, dict[str, Any]]:

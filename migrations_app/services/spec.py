@@ -23,7 +23,10 @@ from migrations_app.services.endpoints import endpoint_from_row
 
 
 def spec_for(migration: Migration) -> MigrationSpec:
-    """Return everything the engine needs; databases that arrived already say so. Raises ``CredentialsUnreadable``."""
+    """Return everything the engine needs; databases that arrived already say so.
+
+    Raises ``CredentialsUnreadable``, or ``ConnectionFailed`` for a host that this portal may not reach.
+    """
     return MigrationSpec(
         id=str(migration.pk),
         name=migration.name,

@@ -20,11 +20,11 @@ MAX_CA_BYTES = 512 * 1024
 
 
 def host_problem(host: str) -> str:
-    """Return why ``host`` is not a host name, an address or a socket directory; or an empty string."""
+    """Return why ``host`` is not a host name or an address; or an empty string."""
     if "://" in host:
         return "This is a connection address. Type only the host name; user, port and database have their own fields."
-    if host.startswith("/"):
-        return "" if "," not in host else "Type one directory."
+    if host.startswith(("/", "@")):
+        return "Sockets of the portal's machine are not used. Type the server's host name or IP address."
     if _is_address(host.strip("[]")):
         return ""
     if re.fullmatch(r"[\w-]+:[\w-]+:[\w-]+", host):
@@ -108,7 +108,7 @@ class ConnectionForm(forms.Form):
         host: str = self.cleaned_data["host"].strip()
         if problem := host_problem(host):
             raise ValidationError(problem)
-        return host.strip("[]") if not host.startswith("/") else host
+        return host.strip("[]")
 
     def clean(self) -> dict[str, Any]:
         """Read the uploaded certificate, and ask for the password again where it matters."""

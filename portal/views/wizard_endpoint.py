@@ -14,7 +14,6 @@ from migrations_app.engine.errors import EngineError
 from migrations_app.engine.spec import Side
 from migrations_app.models import Migration, MigrationEndpoint, SavedConnection, SourceType
 from migrations_app.services.connection_test import test_connection
-from migrations_app.services.credentials import CredentialsUnreadable
 from migrations_app.services.drafts import CONNECTION_FIELDS, draft_set_endpoint, draft_use_saved_connection
 from migrations_app.services.saved_connections import connection_save
 from portal.access import person
@@ -114,7 +113,7 @@ def _use_saved(request: HttpRequest, migration: Migration, *, side: Side) -> Htt
             draft_use_saved_connection(
                 migration, side=side, saved=saved, actor=person(request), address=address_of(request)
             )
-        except CredentialsUnreadable as error:
+        except EngineError as error:
             row: MigrationEndpoint = getattr(migration, side.value)
             failure = explain(error, row=saved, source_type="")
             return _page(

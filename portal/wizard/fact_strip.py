@@ -82,4 +82,4 @@ def warnings_of(facts: dict[str, Any], *, side: Side, chosen_type: str = "") -> 
 
 
 def _is_local(host: str) -> bool:
-    return host.startswith(("/", "127.")) or host in ("localhost", "::1")
+    return host.startswith("127.") or host in ("localhost", "::1")

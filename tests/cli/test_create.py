@@ -104,6 +104,7 @@ def test_a_saved_connection_brings_its_password(
         (("--source-saved", "unknown"), "There is no saved connection 'unknown'."),
         (("--overwrite", "other"), "--overwrite names other"),
         (("--source", "127.0.0.1:1"), "the connection was refused"),
+        (("--source", "/var/run/postgresql@portal"), "/var/run/postgresql is not one host on the network."),
     ],
 )
 def test_bad_input_is_refused_and_nothing_is_left(

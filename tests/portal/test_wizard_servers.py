@@ -128,6 +128,8 @@ def test_a_changed_value_makes_the_test_void(browser: Client, draft: Migration, 
         ("my-project:europe-west1:shop", "Cloud SQL connection name"),
         ("a b", "This is not a host name"),
         ("one,two", "This is not a host name"),
+        ("/var/run/postgresql", "Sockets of the portal&#x27;s machine are not used"),
+        ("@abstract", "Sockets of the portal&#x27;s machine are not used"),
     ],
 )
 def test_a_bad_host_is_explained(browser: Client, draft: Migration, host: str, words: str) -> None:
