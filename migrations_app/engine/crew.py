@@ -36,6 +36,8 @@ class Crew:
     def _guard(self, work: Callable[[], None]) -> None:
         try:
             work()
+        except Abandoned:
+            return  # somebody else's failure is the cause, and is told
         except BaseException as error:  # noqa: BLE001 - kept, and raised again by wait()
             with self._lock:
                 self._failure = self._failure or error
@@ -58,5 +60,7 @@ class Crew:
             self._control.stop(Abandoned("The work was given up."))
         for thread in self._threads:
             thread.join()
-        if self._failure is not None and self._failure is not value:
-            raise self._failure from value
+        if value is not None and not isinstance(value, Abandoned):
+            return  # the block itself failed, and what failed in the threads followed from that
+        if self._failure is not None:
+            raise self._failure

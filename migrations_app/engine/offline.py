@@ -147,7 +147,7 @@ def _validate(spec: MigrationSpec, source: Server, target: Server, reporter: Rep
 def _move_or_fail(job: DatabaseJob) -> DatabaseOutcome:
     """Move one database; a failure that is expected ends the database and not the others."""
     if job.database.finished:
-        forget_notes(job)
+        _forget_notes_of_finished(job)
         return DatabaseOutcome(job.database.id, job.database.finished)
     job.reporter.report(DatabaseStarted(job.database.id))
     try:
@@ -159,6 +159,16 @@ def _move_or_fail(job: DatabaseJob) -> DatabaseOutcome:
         raise
     except EngineError as error:
         return _failed(job, error)
+
+
+def _forget_notes_of_finished(job: DatabaseJob) -> None:
+    """A database that was finished earlier may be in use, renamed or gone by now; that is its owner's business."""
+    try:
+        forget_notes(job)
+    except Stopped:
+        raise
+    except EngineError as error:
+        job.note(f"{job.database.target_name} was finished before and cannot be reached now: {error.message}")
 
 
 def _failed(job: DatabaseJob, error: EngineError) -> DatabaseOutcome:
@@ -177,6 +187,9 @@ def _failed(job: DatabaseJob, error: EngineError) -> DatabaseOutcome:
 
 def _move(job: DatabaseJob) -> DatabaseOutcome:
     """The recipe for one database."""
+    job.losses.clear()
+    for server in (job.source, job.target):
+        server.terminate_sessions(f"{server.tag}/")  # an attempt whose connections went silent may still hold locks
     job = prepare_target(job)
     stage = CopyStage(job)
     with durable(job):

@@ -30,7 +30,9 @@ class PartPlan:
 
 @dataclass(frozen=True)
 class TablePlan:
-    """One table to copy. ``columns`` leaves out generated columns; ``condition`` filters an extension's own table.
+    """One table to copy. ``columns`` leaves out generated columns.
+
+    ``is_configuration``: an extension's own table, in which ``condition`` tells the user's rows from its own.
 
     ``bytes`` is the heap and TOAST size on the source, ``rows_estimate`` is reltuples (-1: never analyzed).
     """
@@ -44,6 +46,7 @@ class TablePlan:
     binary: bool
     parts: tuple[PartPlan, ...]
     condition: str = ""
+    is_configuration: bool = False
 
     @property
     def label(self) -> str:

@@ -9,19 +9,21 @@ BATCH = 200
 
 
 def copy_sequences(job: DatabaseJob) -> None:
-    """Read last_value and is_called of every chosen sequence and set them; repeating it changes nothing."""
+    """Set every sequence that the target has to the source's last_value and is_called; safe to repeat."""
     with (
         job.source.connected(job.database.source_name, purpose="sequences") as source,
         job.target.connected(job.database.target_name, purpose="sequences") as target,
     ):
-        names = [
-            (row[0], row[1])
-            for row in source.execute(queries.get("sequences", server_version=job.source_version), {})
-            if job.database.selection.takes(row[0], row[2] or row[1])
-        ]
+        on_target = set(_names(target))
+        names = [name for name in _names(source) if name in on_target]
         for start in range(0, len(names), BATCH):
             job.control.check()
             _copy_batch(job, source, target, names[start : start + BATCH])
+
+
+def _names(connection: Connection) -> list[tuple[str, str]]:
+    query = queries.get("sequences", server_version=connection.info.server_version)
+    return [(row[0], row[1]) for row in connection.execute(query, {})]
 
 
 def _copy_batch(job: DatabaseJob, source: Connection, target: Connection, names: list[tuple[str, str]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from uuid import uuid4
 
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.postgres import Connection, Server, sql
@@ -16,6 +17,8 @@ IMPORT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 class Snapshot:
     """An exported snapshot. ``name`` is what others import; ``extent`` is pg_current_snapshot() in text.
 
+    ``holder`` is the connection whose transaction keeps the snapshot, and the locks on its tables.
+
     https://www.postgresql.org/docs/18/functions-admin.html#FUNCTIONS-SNAPSHOT-SYNCHRONIZATION
     """
 
@@ -23,6 +26,7 @@ class Snapshot:
     database: str
     name: str
     extent: str
+    holder: Connection
 
     def import_commands(self) -> tuple[str, str, str]:
         """Return the statements with which a psql joins the snapshot."""
@@ -50,11 +54,16 @@ def hold_snapshot(server: Server, database: str) -> Iterator[Snapshot]:
     """
     with server.connected(database, purpose="snapshot") as connection:
         connection.execute(IMPORT)
-        row = connection.execute("SELECT pg_export_snapshot(), txid_current_snapshot()::text").fetchone()
+        row = connection.execute(
+            "SELECT pg_export_snapshot(), txid_current_snapshot()::text, pg_is_in_recovery()"
+        ).fetchone()
         if row is None:
             raise AssertionError("pg_export_snapshot() returned no row")
+        name, extent, is_standby = row
+        # A standby does not know which transactions of the primary run: equal texts prove nothing there.
+        extent = f"standby {uuid4()}" if is_standby else extent
         try:
-            yield Snapshot(server, database, name=row[0], extent=row[1])
+            yield Snapshot(server, database, name=name, extent=extent, holder=connection)
         except EngineError:
             # If the server went away, so did the snapshot, and that is what the others stumbled over.
             connection.execute("SELECT 1")

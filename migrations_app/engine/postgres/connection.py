@@ -32,6 +32,7 @@ SESSION_SETTINGS = {
     "timezone": "UTC",
     "extra_float_digits": "3",
     "bytea_output": "hex",
+    "lc_monetary": "C",
     "standard_conforming_strings": "on",
     "row_security": "off",
     "search_path": "",
@@ -62,6 +63,13 @@ def conninfo(endpoint: Endpoint, *, database: str, application_name: str, with_p
         parameters["password"] = endpoint.password
         parameters["passfile"] = "/nonexistent"
     return make_conninfo("", **parameters)
+
+
+# Limits that only newer servers know: idle_session_timeout since 14, transaction_timeout since 17.
+NO_SESSION_LIMITS = (
+    "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings"
+    " WHERE name IN ('idle_session_timeout', 'transaction_timeout')"
+)
 
 
 class Server:
@@ -108,6 +116,7 @@ class Server:
         settings = SESSION_SETTINGS | {"default_transaction_read_only": "on" if read_only else "off"}
         try:
             connection.execute(_set_all(settings | {"client_encoding": session_encoding(connection)}))
+            connection.execute(NO_SESSION_LIMITS)
         except psycopg.Error as error:
             connection.close()
             raise ConnectionFailed(
@@ -143,7 +152,7 @@ class Server:
         finally:
             connection.close()
 
-    def terminate_sessions(self, tag_prefix: str, *, keep_tag: str) -> int:
+    def terminate_sessions(self, tag_prefix: str, *, keep_tag: str = "\n") -> int:
         """End our own older sessions: those named ``tag_prefix…`` but not ``keep_tag…``. Returns how many."""
         statement = (
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "

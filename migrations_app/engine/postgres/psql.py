@@ -10,7 +10,7 @@ from typing import IO
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import CopyFailed, EngineError
 from migrations_app.engine.postgres import client_tools
-from migrations_app.engine.postgres.connection import Server, conninfo
+from migrations_app.engine.postgres.connection import NO_SESSION_LIMITS, Server, conninfo
 from migrations_app.engine.postgres.server_errors import explain_failure
 
 COPY_TAG = re.compile(rb"^COPY (\d+)$")
@@ -24,6 +24,8 @@ SESSION = (
     "SET intervalstyle = 'postgres'",
     "SET timezone = 'UTC'",
     "SET extra_float_digits = 3",
+    "SET lc_monetary = 'C'",
+    NO_SESSION_LIMITS,
     "SET search_path = ''",
 )
 

@@ -33,6 +33,10 @@ REMEDIES: dict[str, tuple[str, str]] = {
         "A database on {label} no longer exists.",
         "Somebody dropped or renamed it while the migration ran. Recreate it, or start a new migration without it.",
     ),
+    "55P03": (
+        "A lock on {label} was not granted in time.",
+        "Somebody holds a lock that conflicts; look into pg_stat_activity and pg_locks there, then resume.",
+    ),
     "57014": (
         "{label} canceled a statement of the migration.",
         "Somebody canceled it, or a timeout set for the role or database did; resume when that is clear.",
@@ -43,7 +47,7 @@ REMEDIES: dict[str, tuple[str, str]] = {
     ),
 }
 OTHER_RUN = "PM001"  # raised by our own function in the target database
-GONE = {"57P01", "57P02", "57P03", "08000", "08003", "08006", "08001", "08004"}
+GONE = {"57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "08000", "08003", "08006", "08001", "08004"}
 CONNECTION_WORDS = re.compile(
     r"server closed the connection|connection to server|could not receive data|could not send data|SSL SYSCALL"
     r"|terminating connection|connection not open|starting up|shutting down",

@@ -42,13 +42,9 @@ class _RoleWriter:
 
     def write(self) -> None:
         existing = {row[0] for row in self._connection.execute("SELECT rolname::text FROM pg_roles")}
-        created = [role for role in self._found.roles if role.name not in existing and self._create(role)]
+        created = [role for role in self._found.roles if role.name not in existing and self._create_whole(role)]
         for membership in self._found.memberships:
             self._run(membership.member, self._grant(membership))
-        new = {role.name for role in created}
-        for setting in self._found.settings:
-            if not setting.database and setting.role in new:
-                self._run(setting.role, alter_setting(setting))
         self._tell(created)
 
     def _tell(self, created: Iterable[Role]) -> None:
@@ -56,11 +52,7 @@ class _RoleWriter:
         self._reporter.report(Note(f"Created {len(names)} of {len(self._found.roles)} roles on the target."))
         without = [role.name for role in created if role.login and role.name not in (self._found.passwords or {})]
         if without:
-            saw = (
-                "The source does not let its user read password hashes."
-                if self._policy is RolePolicy.COPY and self._found.passwords is None
-                else "Passwords were not copied, as chosen, or the roles have none."
-            )
+            saw = self._why_without_password()
             self._find(
                 "PM2006",
                 Level.WARNING,
@@ -73,6 +65,23 @@ class _RoleWriter:
                     for name in without
                 ),
             )
+
+    def _why_without_password(self) -> str:
+        if self._policy is not RolePolicy.COPY:
+            return "Passwords were not copied, as chosen."
+        if self._found.passwords is None:
+            return "The source does not let its user read password hashes."
+        return "They have no password on the source either."
+
+    def _create_whole(self, role: Role) -> bool:
+        """Create a role with all that belongs to it, in one transaction: a role that exists is never half made."""
+        with self._connection.transaction():
+            if not self._create(role):
+                return False
+            for setting in self._found.settings:
+                if not setting.database and setting.role == role.name:
+                    self._run(role.name, alter_setting(setting))
+            return True
 
     def _create(self, role: Role) -> bool:
         stripped = [] if self._is_superuser else [word for word in SUPERUSER_ONLY if getattr(role, word)]
@@ -130,7 +139,8 @@ class _RoleWriter:
     def _run(self, name: str, statement: sql.Composed, *, secret: bool = False) -> bool:
         """Run one statement; a refusal becomes a finding, which never shows a statement with a password in it."""
         try:
-            self._connection.execute(statement)
+            with self._connection.transaction():
+                self._connection.execute(statement)
             return True
         except Error as error:
             if self._connection.closed:

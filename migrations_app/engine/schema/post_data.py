@@ -12,6 +12,7 @@ from migrations_app.engine.crew import Crew
 from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import Connection, Error, errors
+from migrations_app.engine.schema.grants import without_missing_roles
 from migrations_app.engine.schema.restore import owner_statement, restore, restore_one, restoring
 from migrations_app.engine.schema.toc import TocEntry
 
@@ -20,18 +21,29 @@ FOREIGN_KEY = "FK CONSTRAINT"
 LAST_TYPES = ("ACL", "DEFAULT ACL", "EVENT TRIGGER")
 
 
+REMARK_TYPES = ("COMMENT", "SECURITY LABEL")
+
+
 def structural(entries: Sequence[TocEntry]) -> list[TocEntry]:
-    """Return the entries without grants and event triggers."""
-    return [entry for entry in entries if entry.type not in LAST_TYPES]
+    """Return the entries without grants, event triggers and what is said about those."""
+    return [entry for entry in entries if entry.type not in LAST_TYPES and not _is_about_event_trigger(entry)]
+
+
+def _is_about_event_trigger(entry: TocEntry) -> bool:
+    return entry.type in REMARK_TYPES and entry.name.startswith("EVENT TRIGGER ")
 
 
 def restore_post_data(job: DatabaseJob, entries: Sequence[TocEntry]) -> None:
     """Restore what depends on complete tables; foreign keys several at a time."""
     rest = structural(entries)
+    remarks = [entry for entry in rest if entry.type in REMARK_TYPES]
+    objects = [entry for entry in rest if entry.type not in (*REMARK_TYPES, FOREIGN_KEY)]
     with restoring(job, purpose="post-data") as connection:
-        restore(job, connection, [e for e in rest if e.type != FOREIGN_KEY], phase="constraints")
+        restore(job, connection, objects, phase="constraints")
         done = job.markers.read(connection, "toc")
-    _restore_foreign_keys(job, [e for e in rest if e.type == FOREIGN_KEY and e.key not in done])
+    _restore_foreign_keys(job, [entry for entry in rest if entry.type == FOREIGN_KEY and entry.key not in done])
+    with restoring(job, purpose="remarks") as connection:
+        restore(job, connection, remarks, phase="constraints")
 
 
 def _restore_foreign_keys(job: DatabaseJob, entries: Sequence[TocEntry]) -> None:
@@ -80,6 +92,7 @@ def _restore_foreign_key(job: DatabaseJob, connection: Connection, entry: TocEnt
             raise
         job.object_failed(entry.label, statement=entry.text, server_message=str(error).strip(), phase="constraints")
         return
+    job.losses.append(entry.label)
     job.find(
         "PM2002",
         Level.FAILED,
@@ -107,10 +120,14 @@ def restore_owners_and_grants(job: DatabaseJob, entries: Sequence[TocEntry]) -> 
             statement=owner_statement,
             kind="owner",
         )
-        for kind in LAST_TYPES:
-            restore(job, connection, [entry for entry in entries if entry.type == kind], phase="constraints")
+        roles = {row[0] for row in connection.execute("SELECT rolname::text FROM pg_catalog.pg_roles")}
+        grants = [entry for kind in ("ACL", "DEFAULT ACL") for entry in entries if entry.type == kind]
+        restore(job, connection, without_missing_roles(job, grants, known=roles), phase="constraints")
+        restore(job, connection, [entry for entry in entries if entry.type == "EVENT TRIGGER"], phase="constraints")
         event_triggers = [entry for entry in entries if entry.type == "EVENT TRIGGER" and entry.owner in known]
         restore(job, connection, event_triggers, phase="constraints", statement=owner_statement, kind="owner")
+        remarks = [entry for entry in entries if _is_about_event_trigger(entry)]
+        restore(job, connection, remarks, phase="constraints")
 
 
 def _possible_owners(connection: Connection) -> set[str]:

@@ -109,7 +109,7 @@ def _commit(
 def _report(job: DatabaseJob, entry: TocEntry, error: Error, *, statement: Statement, phase: str) -> None:
     job.object_failed(
         entry.label,
-        statement=statement(entry).decode(errors="replace").strip(),
+        statement=entry.shown(statement(entry)),
         server_message=str(error).strip(),
         phase=phase,
     )

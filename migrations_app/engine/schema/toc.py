@@ -15,9 +15,15 @@ HEADER = re.compile(
 )
 # pg_restore prints these between entries, after the previous one's statements; our sessions set them once.
 BETWEEN = re.compile(rb"^SET (default_tablespace|default_table_access_method|default_with_oids) = .*;\n", re.MULTILINE)
+ACCESS_METHOD = re.compile(rb"^SET default_table_access_method = (.*);$", re.MULTILINE)
+HEAP = b"heap"
 FOOTER = re.compile(
     rb"^-- Completed on .*\n|^--\n-- PostgreSQL database dump complete\n--\n|^\\unrestrict .*\n", re.MULTILINE
 )
+
+
+SECRET_TYPES = ("USER MAPPING", "SERVER", "FOREIGN TABLE", "SUBSCRIPTION")
+OPTIONS = re.compile(r"OPTIONS\s*\(.*\)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,13 @@ class TocEntry:
 
     @property
     def text(self) -> str:
-        """The statement for people."""
-        return self.sql.decode(errors="replace").strip()
+        """The statement for people, without the options of foreign servers: they may hold passwords."""
+        return self.shown(self.sql)
+
+    def shown(self, statement: bytes) -> str:
+        """Return a statement of this entry as people may see it."""
+        text = statement.decode(errors="replace").strip()
+        return OPTIONS.sub("OPTIONS (…)", text) if self.type in SECRET_TYPES else text
 
 
 def listed_identities(listing: bytes) -> dict[int, tuple[int, int]]:
@@ -75,12 +86,15 @@ def split(script: bytes, *, identities: dict[int, tuple[int, int]]) -> Iterator[
             seen.add(entry)
             headers.append(match)
     ends = [header.start() for header in headers[1:]] + [len(script)]
+    access_method, before = HEAP, script[: headers[0].start()] if headers else b""
     for match, end in zip(headers, ends[: len(headers)], strict=True):
         body = script[match.end() : end]
-        yield _entry(match, FOOTER.sub(b"", body) if end == len(script) else body)
+        settings = ACCESS_METHOD.findall(before)
+        access_method, before = settings[-1] if settings else access_method, body
+        yield _entry(match, FOOTER.sub(b"", body) if end == len(script) else body, access_method=access_method)
 
 
-def _entry(match: re.Match[bytes], body: bytes) -> TocEntry:
+def _entry(match: re.Match[bytes], body: bytes, *, access_method: bytes) -> TocEntry:
     name, kind, schema, owner = (match.group(i).decode(errors="surrogateescape") for i in (5, 6, 7, 8))
     return TocEntry(
         id=int(match.group(1)),
@@ -90,8 +104,16 @@ def _entry(match: re.Match[bytes], body: bytes) -> TocEntry:
         schema="" if schema == "-" else schema,
         name=name,
         owner="" if owner == "-" else owner,
-        sql=_without_trailing_settings(body),
+        sql=_in_access_method(access_method, _without_trailing_settings(body)),
     )
+
+
+def _in_access_method(name: bytes, statement: bytes) -> bytes:
+    """A table that is not a heap says so before its statement, and takes it back after it."""
+    if name == HEAP or not statement.startswith((b"CREATE TABLE", b"CREATE MATERIALIZED VIEW")):
+        return statement
+    setting = b"SET LOCAL default_table_access_method = %s;\n"
+    return setting % name + statement + b"\n" + setting % HEAP
 
 
 def _without_trailing_settings(body: bytes) -> bytes:

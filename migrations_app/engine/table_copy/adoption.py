@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from migrations_app.engine.errors import TargetNotOurs
 from migrations_app.engine.findings import Level
@@ -31,7 +32,7 @@ def adopt(
         earlier = job.markers.read(target, "snapshot").get(EXTENT)
         begun = list(job.queue.tables())
         _require_same_tables(begun, planned)
-        tables = begun or list(planned)
+        tables = _with_flags(begun, planned) or list(planned)
         job.queue.enqueue(planned)
         if begun:
             if done and earlier != snapshot.extent:
@@ -39,6 +40,12 @@ def adopt(
             _match_queue(job, tables, done=done)
         _remember_extent(job, target, snapshot)
     return tables, done
+
+
+def _with_flags(begun: Sequence[TablePlan], planned: Sequence[TablePlan]) -> list[TablePlan]:
+    """The queue keeps how a table is cut into parts; what kind of table it is, the source tells anew."""
+    configuration = {(table.schema, table.name) for table in planned if table.is_configuration}
+    return [replace(table, is_configuration=(table.schema, table.name) in configuration) for table in begun]
 
 
 def _require_same_tables(begun: Sequence[TablePlan], planned: Sequence[TablePlan]) -> None:
@@ -103,6 +110,9 @@ def _is_proved(
 def _reset(job: DatabaseJob, target: Connection, table: TablePlan) -> None:
     with target.transaction():
         job.markers.hold_on(target)
+        if table.is_configuration:
+            job.markers.forget(target, kind="part", keys=[part_key(table, part) for part in table.parts])
+            return
         target.execute(sql.SQL("TRUNCATE ONLY {}").format(qualified(table.schema, table.name)))
         job.markers.forget(target, kind="part", keys=[part_key(table, part) for part in table.parts])
 

@@ -10,14 +10,11 @@ from migrations_app.engine.table_copy.statements import part_key
 
 
 def complete_empty_tables(job: DatabaseJob, tables: Sequence[TablePlan], *, done: Mapping[str, str]) -> list[TablePlan]:
-    """Note tables whose file was 0 bytes long after the snapshot was taken: the snapshot sees no row in them.
+    """Note tables whose file was 0 bytes long when they were planned: the snapshot sees no row in them.
 
-    (Only TRUNCATE could have emptied the file since, and what it removes no snapshot sees either:
-    https://www.postgresql.org/docs/18/mvcc-caveats.html.) Returns the tables noted.
+    They have been locked since, and were not emptied in between (``table_locks``). Returns the tables noted.
     """
-    empty = [
-        table for table in tables if table.bytes == 0 and not any(part_key(table, part) in done for part in table.parts)
-    ]
+    empty = [table for table in tables if _is_empty(table) and not any(part_key(table, p) in done for p in table.parts)]
     if not empty:
         return []
     keys = [part_key(table, part) for table in empty for part in table.parts]
@@ -26,3 +23,8 @@ def complete_empty_tables(job: DatabaseJob, tables: Sequence[TablePlan], *, done
         job.markers.add(connection, kind="part", keys=keys, detail="0")
     job.queue.complete_empty(empty)
     return empty
+
+
+def _is_empty(table: TablePlan) -> bool:
+    """An extension's own table is never taken for empty: what its script put there may have to go."""
+    return table.bytes == 0 and not table.is_configuration

@@ -45,9 +45,10 @@ class Lane:
         self._slow_lane = SlowLane(job, snapshot)
         self._parts = 0
         self.purpose = f"copy{number}"
-        self._directory = tempfile.TemporaryDirectory(prefix="pgmig-")
+        self._directory = tempfile.TemporaryDirectory(prefix="lane-", dir=job.work_dir)
         self._pipe = Path(self._directory.name) / "rows"
         os.mkfifo(self._pipe, 0o600)
+        self._pipe_word = "'" + str(self._pipe).replace("'", "''") + "'"
         start = partial(Psql, purpose=self.purpose, encoding=job.encoding, codec=job.codec)
         self._source = start(job.source, database=snapshot.database)
         try:
@@ -72,8 +73,8 @@ class Lane:
         self._target.send("BEGIN", self._markers.hold)
         if part.kind is PartKind.WHOLE:
             self._target.send(f"TRUNCATE ONLY {relation(table)}")
-        self._target.send(rf"\copy {relation(table)}{column_list(table)} from '{self._pipe}' with ({options.write})")
-        self._source.send(rf"\copy {rows_of(table, part)} to '{self._pipe}' with ({options.read})")
+        self._target.send(rf"\copy {relation(table)}{column_list(table)} from {self._pipe_word} with ({options.write})")
+        self._source.send(rf"\copy {rows_of(table, part)} to {self._pipe_word} with ({options.read})")
         read, written = self._wait_for_both()
         if read != written:
             raise CopyFailed(

@@ -39,6 +39,7 @@ def _plan(connection: Connection, row: dict[str, Any], *, split_bytes: int, vers
         binary=row["binary"],
         parts=tuple(_parts(connection, row, split_bytes=split_bytes, version=version)),
         condition=_bare_condition(row["condition"]),
+        is_configuration=row["is_configuration"],
     )
 
 

@@ -42,7 +42,10 @@ class SlowLane:
     def _copy(self, source: Connection, target: Connection, claimed: ClaimedPart) -> int:
         table, part = claimed.table, claimed.part
         options = copy_options(table, part)
-        if part.kind is PartKind.WHOLE:
+        if table.is_configuration:
+            only_theirs = f" WHERE {table.condition}" if table.condition else ""
+            target.execute(f"DELETE FROM ONLY {relation(table)}{only_theirs}".encode(self.job.codec))  # noqa: S608
+        elif part.kind is PartKind.WHOLE:
             target.execute(f"TRUNCATE ONLY {relation(table)}".encode(self.job.codec))
         read = f"COPY {rows_of(table, part)} TO STDOUT WITH ({options.read})".encode(self.job.codec)
         write = f"COPY {relation(table)}{column_list(table)} FROM STDIN WITH ({options.write})".encode(self.job.codec)

@@ -27,10 +27,14 @@ from migrations_app.engine.schema.restore import restore, restoring
 from migrations_app.engine.schema.toc import TocEntry
 from migrations_app.engine.snapshot import Snapshot, hold_snapshot
 from migrations_app.engine.table_copy.adoption import adopt
+from migrations_app.engine.table_copy.configuration_tables import copy_configuration_tables
 from migrations_app.engine.table_copy.copier import Digests, SourceDigester, TableCopier, plan_digests
 from migrations_app.engine.table_copy.empty_tables import complete_empty_tables
 from migrations_app.engine.table_copy.monitor import ProgressMonitor
 from migrations_app.engine.table_copy.planner import plan_tables
+from migrations_app.engine.table_copy.statements import part_key
+from migrations_app.engine.table_locks import lock_tables
+from migrations_app.engine.target.unlogged import forget_emptied_tables
 from migrations_app.engine.verification import TableDigest
 
 COPIED = "copied"
@@ -55,18 +59,20 @@ class CopyStage:
 
     def run(self) -> None:
         """Do the stage. The snapshot ends with the last row read; index builds go on after it."""
+        forget_emptied_tables(self.job)
         with self.job.target.connected(self.job.database.target_name, purpose="look", read_only=True) as target:
             copied = self.job.markers.read(target, "step").get(COPIED)
         with self.job.control.child() as control, Crew(control) as crew:
             job = self.job.under(control)
             with hold_snapshot(job.source, job.database.source_name) as snapshot:
                 job.note(f"The source is read as it is now: snapshot {snapshot.name}, {snapshot.extent}.")
+                planned = self._lock(job, snapshot) if copied is None else []
                 self._restore_schema(job, snapshot)
-                self._plan(job, snapshot, copied=copied)
+                self._plan(job, snapshot, planned=planned, copied=copied)
                 builder = IndexBuilder(job, self.indexes)
                 copier = TableCopier(job, snapshot, done=self._done, on_table=builder.table_is_ready)
                 for table in self.tables:
-                    if copied is not None or job.queue.table_is_complete(table):
+                    if copied is not None or all(part_key(table, part) in self._done for part in table.parts):
                         copier.tell(table)
                 monitor = ProgressMonitor(job, copies=copier.running, indexes=builder.running)
                 crew.start("monitor", monitor.watch)
@@ -85,14 +91,18 @@ class CopyStage:
             monitor.finish()
         self.job.reporter.report(StepFinished(Step.INDEXES, self.job.database.id))
 
-    def _plan(self, job: DatabaseJob, snapshot: Snapshot, *, copied: str | None) -> None:
+    def _lock(self, job: DatabaseJob, snapshot: Snapshot) -> list[TablePlan]:
+        """Plan in the snapshot and lock what is planned, before anybody reads a row."""
+        with snapshot.reader("plan") as source:
+            planned = plan_tables(source, selection=job.database.selection, split_bytes=job.spec.options.split_bytes)
+        lock_tables(snapshot, planned)
+        return planned
+
+    def _plan(self, job: DatabaseJob, snapshot: Snapshot, *, planned: Sequence[TablePlan], copied: str | None) -> None:
         """Decide what to copy; if an earlier run copied everything, its tables and digests are taken as they are."""
         job.reporter.report(StepStarted(Step.COPY, job.database.id))
         with snapshot.reader("plan") as source:
             owners = read_index_owners(source)
-            if copied is None:
-                options = job.spec.options
-                planned = plan_tables(source, selection=job.database.selection, split_bytes=options.split_bytes)
         if copied is None:
             self.tables, self._done = adopt(job, snapshot, planned=planned)
         else:
@@ -115,6 +125,7 @@ class CopyStage:
         self, job: DatabaseJob, snapshot: Snapshot, crew: Crew, copier: TableCopier
     ) -> list[threading.Thread]:
         """Start everything that reads in the snapshot."""
+        copy_configuration_tables(job, snapshot, self.tables, done=self._done)
         for table in complete_empty_tables(job, self.tables, done=self._done):
             copier.tell(table)
         plan = plan_digests(job, snapshot, level=job.spec.options.verification)

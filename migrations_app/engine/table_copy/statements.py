@@ -18,7 +18,7 @@ def copy_options(table: TablePlan, part: PartPlan) -> CopyOptions:
 
     https://www.postgresql.org/docs/18/sql-copy.html
     """
-    return CopyOptions(binary=table.binary, freeze=part.kind is PartKind.WHOLE)
+    return CopyOptions(binary=table.binary, freeze=part.kind is PartKind.WHOLE and not table.is_configuration)
 
 
 def part_key(table: TablePlan, part: PartPlan) -> str:

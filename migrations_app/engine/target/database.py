@@ -88,6 +88,8 @@ def _replace(job: DatabaseJob, connection: Connection, *, properties: DatabasePr
             _drop(connection, building)
         connection.execute(create_statement(building, properties, target_version=connection.info.server_version))
         with job.target.connected(building, purpose="create", read_only=False) as fresh:
+            if not _has_schema_public(job):
+                fresh.execute("DROP SCHEMA IF EXISTS public")
             job.markers.install(fresh)
     if exists:
         with _explained(job, f"The database {name} could not be dropped"):
@@ -96,6 +98,12 @@ def _replace(job: DatabaseJob, connection: Connection, *, properties: DatabasePr
     with _explained(job, f"The database {name} could not be named"):
         _rename(connection, building, to=name)
     job.note(f"Created the database {name} on the target ({properties.encoding}, {properties.datcollate}).")
+
+
+def _has_schema_public(job: DatabaseJob) -> bool:
+    """A new database has a schema public; the source's owner may have dropped it."""
+    with job.source.connected(job.database.source_name, purpose="look") as source:
+        return source.execute("SELECT to_regnamespace('public') IS NOT NULL").fetchone() == (True,)
 
 
 @contextmanager

@@ -18,6 +18,8 @@ COMMENT ON SCHEMA _migration_portal IS
 CREATE TABLE _migration_portal.run (migration_id text NOT NULL, database_id text NOT NULL, fence bigint NOT NULL);
 CREATE TABLE _migration_portal.marker (
     kind text NOT NULL, key text NOT NULL, detail text NOT NULL DEFAULT '', PRIMARY KEY (kind, key));
+CREATE UNLOGGED TABLE _migration_portal.canary (alive boolean NOT NULL);
+INSERT INTO _migration_portal.canary VALUES (true);
 CREATE FUNCTION _migration_portal.hold(mine bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM _migration_portal.run WHERE fence = mine FOR SHARE;
@@ -57,10 +59,12 @@ class Markers:
 
     def take_over(self, connection: Connection) -> None:
         """Raise the fence: from now on no older run can commit anything here. Raises ``LeaseLost`` if we are older."""
+        connection.execute("SET lock_timeout = '30s'")
         changed = connection.execute(
             "UPDATE _migration_portal.run SET fence = %s WHERE migration_id = %s AND fence <= %s",
             (self.fence, self.migration_id, self.fence),
         )
+        connection.execute("SET lock_timeout = 0")
         if changed.rowcount != 1:
             raise LeaseLost("A newer run works on this target database.")
 
