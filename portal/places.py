@@ -37,6 +37,11 @@ class Places:
         return self.secrets_dir / "encryption.key"
 
     @property
+    def postgres_password_file(self) -> Path:
+        """The password of the embedded PostgreSQL server."""
+        return self.secrets_dir / "postgres.password"
+
+    @property
     def log_dir(self) -> Path:
         """One log file for each process of the portal."""
         return self.var_dir / "log"

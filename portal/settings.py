@@ -30,16 +30,18 @@ ALLOWED_HOSTS = env.names("PORTAL_ALLOWED_HOSTS", default=LOOPBACK_HOSTS)
 CSRF_TRUSTED_ORIGINS = env.names("PORTAL_TRUSTED_ORIGINS")
 
 
+def _generated(file: Path) -> str:
+    """Return what the first start generated, or nothing before it."""
+    return file.read_text(encoding="ascii").strip() if file.exists() else ""
+
+
 def _secret_key() -> str:
-    generated = PLACES.secret_key_file
-    stored = generated.read_text(encoding="ascii").strip() if generated.exists() else ""
-    return env.text("PORTAL_SECRET_KEY", default=stored)
+    return env.text("PORTAL_SECRET_KEY", default=_generated(PLACES.secret_key_file))
 
 
 def _encryption_keys() -> list[str]:
     """Keys for stored passwords, newest first; ``services.credentials`` says how they are used."""
-    generated = PLACES.encryption_key_file
-    stored = generated.read_text(encoding="ascii").split() if generated.exists() else []
+    stored = _generated(PLACES.encryption_key_file).split()
     return env.names("PORTAL_ENCRYPTION_KEYS") or env.file("PORTAL_ENCRYPTION_KEY_FILE").split() or stored
 
 
@@ -120,6 +122,7 @@ def _database() -> dict[str, Any]:
         "ENGINE": "django.db.backends.postgresql",
         "NAME": POSTGRES_DATABASE,
         "USER": POSTGRES_USER,
+        "PASSWORD": _generated(PLACES.postgres_password_file),
         "HOST": str(PLACES.postgres_socket_dir),
         "PORT": str(POSTGRES_PORT),
     }

@@ -11,6 +11,8 @@ SERVER_SETTINGS: dict[str, object] = {
     "shared_buffers": "64MB",
     "log_min_duration_statement": "2s",
 }
+# Nobody is trusted, not even on the socket: a program of this user that is misled there must not be superuser.
+HBA = ("local all all scram-sha-256",)
 STOP_TIMEOUT_SECONDS = 15
 
 
@@ -21,6 +23,8 @@ def embedded_cluster(places: Places) -> Cluster:
         find(POSTGRES_MAJOR),
         socket_dir=places.postgres_socket_dir,
         superuser=POSTGRES_USER,
+        password=places.postgres_password_file.read_text(encoding="ascii").strip(),
+        hba=HBA,
         settings=SERVER_SETTINGS,
     )
 
@@ -31,12 +35,35 @@ def start(cluster: Cluster) -> None:
         if not cluster.exists():
             log("creating the portal's database server")
             cluster.create()
+        elif cluster.trusts_anybody():
+            set_password(cluster)
         if not cluster.is_running():
             log(f"starting PostgreSQL {cluster.installation.version}")
+            cluster.start()
+        if not lets_in(cluster):
+            set_password(cluster)
             cluster.start()
         create_database(cluster)
     except ClusterError as error:
         raise LauncherError(f"The portal's own database server does not start.\n{error}") from error
+
+
+def lets_in(cluster: Cluster) -> bool:
+    """Tell whether the password is the server's; it is not where data and secrets were restored from two backups."""
+    try:
+        cluster.psql("SELECT 1")
+    except ClusterError as error:
+        if "password authentication failed" in str(error):
+            return False
+        raise
+    return True
+
+
+def set_password(cluster: Cluster) -> None:
+    """Make the generated password the server's, without logging in to it; it is stopped for that."""
+    log("setting the password of the portal's database server")
+    cluster.stop()
+    cluster.set_password()
 
 
 def create_database(cluster: Cluster) -> None:

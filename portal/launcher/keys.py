@@ -11,6 +11,7 @@ from pathlib import Path
 from portal.places import Places
 
 ENCRYPTION_KEY_BYTES = 32
+PASSWORD_BYTES = 30
 
 
 def new_encryption_key() -> str:
@@ -24,6 +25,7 @@ def make_missing_keys(places: Places) -> None:
     places.secrets_dir.chmod(0o700)
     write_once(places.secret_key_file, text=secrets.token_urlsafe(64))
     write_once(places.encryption_key_file, text=new_encryption_key())
+    write_once(places.postgres_password_file, text=secrets.token_urlsafe(PASSWORD_BYTES))
 
 
 def write_once(path: Path, *, text: str) -> None:

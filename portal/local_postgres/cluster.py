@@ -131,6 +131,19 @@ class Cluster:
         if not processes.wait_until_gone(self.data_dir, timeout_seconds=timeout_seconds):
             raise ClusterError(f"The server in {self.data_dir} (process {pid}) did not stop in {timeout_seconds} s.")
 
+    def trusts_anybody(self) -> bool:
+        """Tell whether pg_hba.conf, as it was at the last start, lets somebody in without a password."""
+        lines = (self.data_dir / "pg_hba.conf").read_text().splitlines()
+        return any(line.split()[-1:] == ["trust"] for line in lines if not line.lstrip().startswith("#"))
+
+    def set_password(self) -> None:
+        """Give ``password`` to the superuser of a server that does not run. Raises ``ClusterError``."""
+        if self.password is None or self.is_running():
+            raise ClusterError(f"A password can be set only while the server in {self.data_dir} does not run.")
+        self._end_orphans()
+        self._remove_stale_locks()
+        self._set_password(self.data_dir, self._identity(self.data_dir), self.password)
+
     def restart(self, mode: str = "fast") -> None:
         """Stop and start."""
         self.stop(mode)
@@ -175,7 +188,8 @@ class Cluster:
         """Run SQL as ``superuser`` over the socket, and return what it prints. Raises ``ClusterError``."""
         psql = client_installation().tool("psql")
         options = ["-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-d", self.conninfo(database=database)]
-        done = _run([str(psql), *options], timeout_seconds=300, standard_input=script)
+        password = {"PGPASSWORD": self.password} if self.password is not None else {}
+        done = _run([str(psql), *options], timeout_seconds=300, standard_input=script, variables=password)
         if done.returncode != 0:
             raise ClusterError(f"psql failed on {self.data_dir}: {done.stderr.strip()}")
         return done.stdout.strip()
@@ -281,9 +295,12 @@ def _copy(template: Path, directory: Path) -> None:
         raise ClusterError(f"{template} could not be copied: {copied.stderr.strip()}")
 
 
-def _run(command: list[str], timeout_seconds: float, *, standard_input: str = "") -> subprocess.CompletedProcess[str]:
+def _run(
+    command: list[str], timeout_seconds: float, *, standard_input: str = "", variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a program with a small environment: nothing of the caller's PG* variables reaches it."""
-    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "HOME": "/nonexistent"}
+    small = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "HOME": "/nonexistent"}
+    environment = small | dict(variables or {})
     try:
         return subprocess.run(
             command,
