@@ -73,11 +73,15 @@ def live(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 @require_http_methods(["GET", "POST"])
 @needs(Permission.OPERATE)
 def cancel(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """Say what canceling means for this migration; on POST, do it."""
+    """Say what canceling means for this migration; on POST, do it. Work that would be lost is named by hand first."""
     migration = get_migration_for(request, pk, Permission.OPERATE)
-    if request.method == "GET":
-        shown = _page_or_404(pk)
-        return render(request, "migrations/cancel.html", {"shown": shown, "may_cancel": may_cancel(migration)})
+    shown = _page_or_404(pk, with_line=False)
+    has_arrived = may_cancel(migration) and bool(shown.totals.rows_done or shown.totals.bytes_done)
+    is_named = request.POST.get("confirm", "").strip() == migration.name
+    if request.method == "GET" or (has_arrived and not is_named):
+        context = {"shown": shown, "may_cancel": may_cancel(migration), "has_arrived": has_arrived}
+        context["problem"] = f"Type {migration.name} to cancel it." if request.method == "POST" else ""
+        return render(request, "migrations/cancel.html", context)
     try:
         migration_cancel(pk, actor=_actor(request), address=address_of(request))
     except ActionRefused as refused:

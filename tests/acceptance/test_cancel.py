@@ -178,7 +178,7 @@ def cancel(portal: LivePortal, visitor: WebVisitor, name: str) -> None:
     """Press Cancel on the page; the migration is canceled within ten seconds."""
     ((migration_id,),) = portal.rows("SELECT id::text FROM migrations_app_migration WHERE name = %s", name)
     began_at = time.monotonic()
-    visitor.post(f"/migrations/{migration_id}/cancel/", {})
+    visitor.post(f"/migrations/{migration_id}/cancel/", {"confirm": name})
     state = ""
     while state != "Canceled" and time.monotonic() < began_at + CANCEL_SECONDS:
         time.sleep(0.1)

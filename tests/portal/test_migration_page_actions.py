@@ -35,7 +35,12 @@ def test_canceling_names_its_consequences_and_needs_a_second_click(browser: Clie
     assert "shop_1 : incomplete" in text
     migration.refresh_from_db()
     assert migration.cancel_requested_at is None
-    response = browser.post(url, REMOTE_ADDR="10.9.8.7")
+    for typed in ({}, {"confirm": "another"}):
+        refused = words(browser.post(url, typed).content.decode())
+        assert f"Type {migration.name} to cancel it." in refused
+    migration.refresh_from_db()
+    assert migration.cancel_requested_at is None
+    response = browser.post(url, {"confirm": migration.name}, REMOTE_ADDR="10.9.8.7")
     assert response.status_code == 302
     migration.refresh_from_db()
     assert migration.cancel_requested_at is not None
@@ -43,6 +48,26 @@ def test_canceling_names_its_consequences_and_needs_a_second_click(browser: Clie
     assert (event.message, event.actor, event.address) == ("Cancel requested.", dana, "10.9.8.7")
     assert "Canceling since" in words(page_of(browser, migration))
     assert "Cancel migration…" not in page_of(browser, migration)
+
+
+def test_before_rows_have_arrived_no_name_is_typed(browser: Client) -> None:
+    migration = rows.running()
+    migration.databases.update(rows_done=0, bytes_done=0)
+    url = reverse("migration-cancel", args=[migration.pk])
+    assert "to cancel it" not in words(browser.get(url).content.decode())
+    assert browser.post(url).status_code == 302
+    migration.refresh_from_db()
+    assert migration.cancel_requested_at is not None
+
+
+def test_a_draft_is_discarded_only_after_a_question(browser: Client) -> None:
+    draft = rows.migration("draft")
+    url = reverse("wizard-discard", args=[draft.pk])
+    page = page_of(browser, draft)
+    assert f'href="{url}"' in page
+    assert f'action="{url}"' not in page
+    assert "Discard the draft draft?" in words(browser.get(url).content.decode())
+    assert Migration.objects.filter(pk=draft.pk).exists()
 
 
 def test_what_has_ended_cannot_be_canceled(browser: Client) -> None:
