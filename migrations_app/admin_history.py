@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.db.models import Model
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from migrations_app.access import may_administer
 from migrations_app.admin_readonly import HistoryAdmin, HistoryInline
 from migrations_app.models import (
     Migration,
@@ -214,6 +216,42 @@ class ProcessHeartbeatAdmin(HistoryAdmin):
     list_filter = ("kind", "host")
     date_hierarchy = "seen_at"
     export_fields = ("kind", "host", "pid", "seen_at")
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(HistoryAdmin):
+    """Who changed saved servers, people and groups, and who discarded drafts: what leaves no migration behind."""
+
+    list_display = ("action_time", "user", "what_was_done", "content_type", "object_repr", "what")
+    list_display_links = ("action_time", "object_repr")
+    list_filter = ("action_flag", "content_type", ("user", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("user", "content_type")
+    search_fields = ("object_repr", "change_message", "user__username")
+    date_hierarchy = "action_time"
+    fields = ("action_time", "user", "action_flag", "content_type", "object_id", "object_repr", "what")
+    readonly_fields = ("what",)
+    export_fields = (
+        "action_time", "user__username", "action_flag", "content_type__model", "object_id", "object_repr",
+        "change_message",
+    )  # fmt: skip
+
+    def has_view_permission(self, request: Any, obj: Any = None) -> bool:
+        """Whoever may enter the history may see this part of it."""
+        return may_administer(request.user)
+
+    def has_module_permission(self, request: Any) -> bool:
+        """Show the section to whoever may see the rows."""
+        return may_administer(request.user)
+
+    @admin.display(description="Action", ordering="action_flag")
+    def what_was_done(self, entry: LogEntry) -> str:
+        """Added, changed or deleted."""
+        return entry.get_action_flag_display().capitalize()
+
+    @admin.display(description="What")
+    def what(self, entry: LogEntry) -> str:
+        """The change in words."""
+        return _short(entry.get_change_message())
 
 
 def _list_link(model: type[Model], **conditions: Any) -> SafeString:

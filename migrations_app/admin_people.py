@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Q
@@ -36,6 +37,15 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         """The groups of a person; without one they see nothing."""
         names = [group.name for group in person.groups.all()]
         return ", ".join(["Superuser"] * person.is_superuser + names) or "in no group yet"
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any) -> Any:
+        """An administrator hands out no group with rights beyond the group Administrators, to themselves neither."""
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        is_offered = isinstance(field, ModelMultipleChoiceField) and db_field.name == "groups"
+        if is_offered and request is not None and not request.user.is_superuser:
+            beyond = Permission.objects.exclude(pk__in=Permission.objects.filter(PERMISSIONS[ADMINISTRATORS]))
+            field.queryset = Group.objects.exclude(permissions__in=beyond)
+        return field
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Only superusers hand out what goes beyond the three groups."""
@@ -81,7 +91,11 @@ class RoleAdmin(GroupAdmin):
 
 def has_history(person: User) -> bool:
     """Tell whether somebody made a migration or acted on one."""
-    return MigrationEvent.objects.filter(actor=person).exists() or Migration.objects.filter(created_by=person).exists()
+    return (
+        MigrationEvent.objects.filter(actor=person).exists()
+        or Migration.objects.filter(created_by=person).exists()
+        or LogEntry.objects.filter(user=person).exists()
+    )
 
 
 def goes_beyond_administrators(group: Group) -> bool:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.test import Client
@@ -32,6 +33,8 @@ from migrations_app.models import (
     TableCopy,
     VerificationResult,
 )
+from migrations_app.services.drafts import EndpointValues
+from migrations_app.services.saved_connections import connection_save
 from tests.portal import sample_rows as rows
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +48,7 @@ HISTORY = (
     VerificationResult,
     SavedConnection,
     ProcessHeartbeat,
+    LogEntry,
 )
 
 
@@ -67,6 +71,7 @@ def history(dana: User) -> Migration:
     rows.add_findings(migration, migration.databases.get())
     SavedConnection.objects.create(name="prod", host="db", username="x", sealed_password=rows.SECRET, created_by=dana)
     ProcessHeartbeat.objects.create(kind="worker", host="here", pid=1, seen_at=timezone.now())
+    connection_save(None, name="billing-db", provider="OnPremises", values=EndpointValues(host="db", username="x"), actor=dana)
     return migration
 
 
@@ -103,6 +108,7 @@ def test_a_list_costs_the_same_for_many_rows(browser: Client, dana: User, model:
         browser.get(url)
     for number in range(3):
         rows.add_findings(rows.succeeded(f"more-{number}", by=dana), None)
+        connection_save(None, name=f"kept-{number}", provider="OnPremises", values=EndpointValues(host="d", username="x"), actor=dana)
         SavedConnection.objects.create(name=f"more-{number}", host="db", created_by=dana)
         ProcessHeartbeat.objects.create(kind="worker", host="here", pid=number + 2, seen_at=timezone.now())
     with CaptureQueriesContext(connection) as many:
@@ -227,6 +233,26 @@ def test_people_with_a_history_are_deactivated_not_deleted(browser: Client, root
         assert who.post(url_of(User, "delete", dana.pk), {"post": "yes"}).status_code == 403
     event = MigrationEvent.objects.filter(migration=history, actor=dana).first()
     assert event is not None
+
+
+def test_somebody_who_only_kept_a_server_has_a_history_too(root: Client, lee: User) -> None:
+    connection_save(None, name="kept", provider="OnPremises", values=EndpointValues(host="db", username="x"), actor=lee)
+    assert root.post(url_of(User, "delete", lee.pk), {"post": "yes"}).status_code == 403
+    assert LogEntry.objects.filter(user=lee, object_repr="kept").exists()
+
+
+def test_an_administrator_joins_no_group_with_more_rights(browser: Client, root: Client, ada: User) -> None:
+    beyond = Group.objects.create(name="Schedulers")
+    beyond.permissions.add(Permission.objects.get(codename="add_schedule"))
+    administrators = Group.objects.get(name="Administrators")
+    form = {"username": "ada", "is_active": "on", "date_joined_0": "2026-01-01", "date_joined_1": "0:0"}
+    form |= {"groups": [administrators.pk, beyond.pk]}
+    url = url_of(User, "change", ada.pk)
+    assert browser.post(url, form).status_code == 200
+    assert list(ada.groups.all()) == [administrators]
+    assert "Schedulers" not in browser.get(url).content.decode()
+    assert root.post(url, form).status_code == 302
+    assert beyond in ada.groups.all()
 
 
 def test_schedules_run_code_so_nobody_writes_them_here(browser: Client, root: Client) -> None:
