@@ -13,7 +13,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.spec import Side
-from migrations_app.models import Migration, MigrationEndpoint, SavedConnection
+from migrations_app.models import SavedConnection
+from migrations_app.selectors.server_use import uses_of
 from migrations_app.services.connection_test import test_connection
 from migrations_app.services.drafts import CONNECTION_FIELDS
 from migrations_app.services.saved_connections import connection_delete, connection_save
@@ -23,29 +24,15 @@ from portal.http import address_of
 from portal.views.wizard_endpoint import Failure, explain
 from portal.wizard.fact_strip import fact_strip, warnings_of
 
-USED_BY_SHOWN = 5
-
 
 @needs(Permission.VIEW)
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """List the saved servers, with the migrations made from each."""
     saved = list(SavedConnection.objects.select_related("created_by"))
-    used = _migrations_by_server()
-    rows = [{"server": row, "facts": fact_strip(row.facts), "used_by": used.get(row.pk, [])} for row in saved]
-    return render(request, "servers/index.html", {"rows": rows, "shown": USED_BY_SHOWN})
-
-
-def _migrations_by_server() -> dict[UUID, list[Migration]]:
-    used: dict[UUID, list[Migration]] = {}
-    endpoints = MigrationEndpoint.objects.exclude(saved_connection=None).select_related(
-        "migration_as_source", "migration_as_target"
-    )
-    for endpoint in endpoints:
-        migration = getattr(endpoint, "migration_as_source", None) or getattr(endpoint, "migration_as_target", None)
-        if migration is not None and endpoint.saved_connection_id is not None:
-            used.setdefault(endpoint.saved_connection_id, []).append(migration)
-    return used
+    used = uses_of(saved)
+    rows = [{"server": row, "facts": fact_strip(row.facts), "use": used[row.pk]} for row in saved]
+    return render(request, "servers/index.html", {"rows": rows})
 
 
 @needs(Permission.OPERATE)
@@ -129,8 +116,8 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
         messages.success(request, f"{server.name} is deleted, with its password.")
         return redirect("servers")
     problem = f"Type {server.name} to delete it." if request.method == "POST" else ""
-    used_by = _migrations_by_server().get(server.pk, [])
-    return render(request, "servers/delete.html", {"server": server, "used_by": used_by, "problem": problem})
+    use = uses_of([server])[server.pk]
+    return render(request, "servers/delete.html", {"server": server, "use": use, "problem": problem})
 
 
 def _page(
@@ -148,7 +135,7 @@ def _page(
         "failure": failure,
         "facts": fact_strip(server.facts) if server and tested else [],
         "warnings": warnings_of(server.facts, side=Side.SOURCE) if server and tested else [],
-        "used_by": _migrations_by_server().get(server.pk, []) if server else [],
+        "use": uses_of([server])[server.pk] if server else None,
     }
     return render(request, "servers/form.html", context)
 

@@ -7,12 +7,16 @@ from collections.abc import Callable
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from migrations_app.models import SavedConnection
+from migrations_app.models import MigrationEndpoint, SavedConnection
+from migrations_app.selectors.server_use import ServerUse, uses_of
 from migrations_app.services.credentials import open_password
 from tests.fixtures.servers import RunningServer, ServerPool
+from tests.portal import sample_rows as rows
 from tests.portal.wizard_steps import connection_fields, page_text, start_draft, step_url
 
 
@@ -93,6 +97,25 @@ def test_the_list_names_the_migrations_made_from_it(browser: Client, saved: Save
     draft = start_draft(browser)
     browser.post(step_url(draft, "source"), {"action": "use-saved", "saved": str(saved.pk)})
     assert "shop-move" in page_text(browser.get(reverse("servers")))
+
+
+def test_a_server_of_many_migrations_names_the_newest_and_costs_no_more(
+    browser: Client, saved: SavedConnection
+) -> None:
+    browser.get(reverse("servers"))
+    with CaptureQueriesContext(connection) as few:
+        browser.get(reverse("servers"))
+    for number in range(8):
+        migration = rows.migration(f"move-{number}")
+        side = migration.target if number % 2 else migration.source
+        MigrationEndpoint.objects.filter(pk=side.pk).update(saved_connection=saved)
+    other = SavedConnection.objects.create(name="Other", host="db")
+    with CaptureQueriesContext(connection) as many:
+        text = page_text(browser.get(reverse("servers")))
+    assert len(many) == len(few)
+    assert not any("step_times" in query["sql"] for query in many)
+    assert "move-7, move-6, move-5, move-4, move-3 and 3 more" in text
+    assert uses_of([saved, other])[other.pk] == ServerUse()
 
 
 def test_deleting_needs_the_name_typed(client_of: Callable[[User], Client], saved: SavedConnection, ada: User) -> None:
