@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Callable
+from functools import lru_cache
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -15,6 +16,12 @@ THEME_COOKIE = "portal_theme"
 THEMES = ("light", "dark")
 
 
+@lru_cache(maxsize=1)
+def zone_names() -> frozenset[str]:
+    """The names of all time zones; reading them walks a directory tree, so it is done once."""
+    return frozenset(zoneinfo.available_timezones())
+
+
 class ViewerZoneMiddleware:
     """Show times in the zone that the viewer's browser put into a cookie; the portal's own until it has."""
 
@@ -23,7 +30,7 @@ class ViewerZoneMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         name = request.COOKIES.get(ZONE_COOKIE, "")
-        if name not in zoneinfo.available_timezones():
+        if name not in zone_names():
             return self.get_response(request)
         with timezone.override(zoneinfo.ZoneInfo(name)):
             return self.get_response(request)

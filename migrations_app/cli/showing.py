@@ -30,7 +30,7 @@ VERIFIED_LABELS = {**{key.value: label for key, label in RESULT_LABELS.items()},
 
 def show(migration: Migration, *, output: Output) -> None:
     """Write one migration: for scripts in Microsoft's shape, for people as a page of text."""
-    findings = findings_of(migration.pk)
+    findings = list(findings_of(migration.pk))
     if output.as_json:
         databases = list(migration.databases.all())
         output.json(azure_status_for(migration, databases=databases, findings=findings))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from uuid import UUID
+
+from django.db.models import Case, Count, F, IntegerField, QuerySet, Value, When
 
 from migrations_app.engine.findings import Level
 from migrations_app.models import Migration, MigrationFinding
@@ -59,16 +61,33 @@ class LevelGroup:
         return LEVEL_MEANING[self.level]
 
 
-def findings_of(migration_id: UUID) -> list[MigrationFinding]:
-    """Return all findings in the order in which they should be read (one query)."""
+def findings_of(migration_id: UUID) -> QuerySet[MigrationFinding]:
+    """Return the findings in the order in which they should be read; a slice reads no more than it shows."""
+    rank = Case(
+        *(When(level=level, then=Value(rank)) for rank, level in enumerate(LEVEL_ORDER)),
+        default=Value(len(LEVEL_ORDER)),
+        output_field=IntegerField(),
+    )
     rows = MigrationFinding.objects.filter(migration_id=migration_id).select_related("database")
-    ranks = {level.value: rank for rank, level in enumerate(LEVEL_ORDER)}
-    return sorted(rows, key=lambda row: (ranks.get(row.level, len(ranks)), _database_name(row), row.subject, row.pk))
+    rows = rows.defer("database__facts", "database__selection", "database__step_times")
+    return rows.order_by(rank, F("database__source_name").asc(nulls_first=True), "subject", "pk")
 
 
-def grouped(findings: Iterable[MigrationFinding]) -> list[LevelGroup]:
-    """Group findings that are in reading order."""
-    return [_level_group(Level(level), tuple(rows)) for level, rows in groupby(findings, key=lambda row: row.level)]
+def has_fixes(migration_id: UUID) -> bool:
+    """Tell whether any finding has a fix in SQL (one query)."""
+    return MigrationFinding.objects.filter(migration_id=migration_id).exclude(fix_sql="").exists()
+
+
+def level_counts(migration_id: UUID) -> dict[str, int]:
+    """Return how many findings there are of each level (one query)."""
+    rows = MigrationFinding.objects.filter(migration_id=migration_id).order_by().values_list("level")
+    return dict(rows.annotate(count=Count("pk")))
+
+
+def grouped(findings: Iterable[MigrationFinding], *, counts: Mapping[str, int]) -> list[LevelGroup]:
+    """Group findings that are in reading order; ``counts`` are those of each level, though not all may be shown."""
+    by_level = groupby(findings, key=lambda row: row.level)
+    return [_level_group(Level(level), tuple(rows), count=counts.get(level, 0)) for level, rows in by_level]
 
 
 def fixes_sql(migration: Migration) -> str:
@@ -103,7 +122,7 @@ def _database_name(finding: MigrationFinding) -> str:
     return finding.database.source_name if finding.database else ""
 
 
-def _level_group(level: Level, findings: Sequence[MigrationFinding]) -> LevelGroup:
+def _level_group(level: Level, findings: Sequence[MigrationFinding], *, count: int) -> LevelGroup:
     by_subject = groupby(findings, key=lambda row: (_database_name(row), row.subject))
     subjects = tuple(SubjectGroup(database, subject, tuple(rows)) for (database, subject), rows in by_subject)
-    return LevelGroup(level=level, count=len(findings), subjects=subjects)
+    return LevelGroup(level=level, count=count, subjects=subjects)

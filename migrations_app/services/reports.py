@@ -68,7 +68,7 @@ def report_for(migration: Migration) -> dict[str, Any]:
     """Return the report of a migration in its present state (eight queries, however large it is)."""
     databases = list(migration.databases.all())
     objects = _objects_by_database(migration)
-    findings = findings_of(migration.pk)
+    findings = list(findings_of(migration.pk))
     events = list(migration.events.select_related("actor", "database").order_by("id"))
     return {
         "format": FORMAT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -172,6 +173,14 @@ def provider_icon(source_type: str, extra: str = "icon-provider") -> SafeString:
 def provider_name(source_type: str) -> str:
     """Return the name people use for a source type."""
     return dict(SourceType.choices).get(source_type, source_type)
+
+
+@register.filter
+@stringfilter
+def version_of(version_text: str) -> str:
+    """Return ``18.6`` from what a server calls itself, which goes on with its compiler."""
+    found = re.search(r"\d+(\.\d+)*", version_text)
+    return found.group() if found else version_text
 
 
 @register.filter

@@ -20,7 +20,7 @@ from migrations_app.models import Migration, MigrationEvent, State
 from migrations_app.selectors.actions import RESUMABLE, actions_for, may_cancel
 from migrations_app.selectors.dashboard import UNPROVED
 from migrations_app.selectors.failure import failure_of
-from migrations_app.selectors.findings import findings_of, fixes_sql, grouped
+from migrations_app.selectors.findings import findings_of, fixes_sql, grouped, has_fixes, level_counts
 from migrations_app.selectors.migration_page import MigrationPage, migration_page, migration_revision
 from migrations_app.selectors.tables import table_page
 from migrations_app.selectors.verification import class_summaries, result_page
@@ -196,11 +196,12 @@ def _progress(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
 
 
 def _findings(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
-    findings = findings_of(shown.migration.pk)
+    pk = shown.migration.pk
+    counts = level_counts(pk)
     return {
-        "levels": grouped(findings[:FINDINGS_SHOWN]),
-        "findings_left_out": max(len(findings) - FINDINGS_SHOWN, 0),
-        "has_fixes": any(finding.fix_sql for finding in findings),
+        "levels": grouped(findings_of(pk)[:FINDINGS_SHOWN], counts=counts),
+        "findings_left_out": max(sum(counts.values()) - FINDINGS_SHOWN, 0),
+        "has_fixes": has_fixes(pk),
         "poll_url": _poll_url(request, shown, tab="findings", known=shown.counts.findings),
     }
 

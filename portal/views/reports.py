@@ -26,7 +26,8 @@ TIMES = ("generated_at", "created_at", "started_at", "ended_at", "found_at", "ve
 @require_GET
 def html(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Show the report as a page made for printing."""
-    return render(request, "reports/report.html", _context(get_migration_for(request, pk)))
+    context = _context(get_migration_for(request, pk), with_identical=False)
+    return render(request, "reports/report.html", context)
 
 
 @require_GET
@@ -34,7 +35,7 @@ def file(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Download the report as one HTML file that needs nothing else."""
     migration = get_migration_for(request, pk)
     style = finders.find("css/report.css")
-    context = _context(migration) | {"style": Path(str(style)).read_text(encoding="utf-8")}
+    context = _context(migration, with_identical=True) | {"style": Path(str(style)).read_text(encoding="utf-8")}
     response = render(request, "reports/file.html", context)
     response["Content-Disposition"] = f'attachment; filename="{migration.name}-report.html"'
     response["Cache-Control"] = "no-store"
@@ -51,10 +52,11 @@ def download(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     return HttpResponse(text + "\n", content_type="application/json; charset=utf-8", headers=headers)
 
 
-def _context(migration: Migration) -> dict[str, Any]:
+def _context(migration: Migration, *, with_identical: bool) -> dict[str, Any]:
+    """The page lists what is not proved and counts the rest; the file lists everything."""
     report = _with_times(report_for(migration))
     databases = [{**database, "classes": _classes(database["objects"])} for database in report["databases"]]
-    return {"migration": migration, "report": report, "databases": databases}
+    return {"migration": migration, "report": report, "databases": databases, "with_identical": with_identical}
 
 
 def _classes(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:

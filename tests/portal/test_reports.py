@@ -137,12 +137,36 @@ def test_the_page_explains_itself(viewer: Client, dana: User) -> None:
         "one consistent snapshot",
         "public.invoices ✗ Different 6,710,886 rows, hash 88f2c1d0e7 6,710,884 rows, hash 0042aa17bc",
         "Missing on the target: id = 4711",
-        "sales.customers ✓ Identical",
+        "Table: 8 identical, 1 not proved",
+        "Sequence: 4 identical",
+        "PostgreSQL 15.4, as user",
         "treat it as open",
         "4 min 40 s",
         "603405",
     ):
         assert expected in text
+
+
+def test_the_page_counts_what_is_identical_and_the_file_lists_it(viewer: Client) -> None:
+    migration = rows.succeeded(verified="different")
+    page = words(viewer.get(reverse("migration-report", args=[migration.pk])).content.decode())
+    file = words(viewer.get(reverse("migration-report-file", args=[migration.pk])).content.decode())
+    assert "sales.customers" not in page
+    assert "public.id_3" not in page
+    assert "sales.customers ✓ Identical" in file
+    assert "public.id_3 ✓ Identical" in file
+
+
+def test_a_servers_compiler_is_in_no_page(viewer: Client) -> None:
+    migration = rows.succeeded()
+    migration.source.facts["settings"]["version_text"] = "PostgreSQL 18.6 on x86_64-linux, compiled by gcc 14.2"
+    migration.source.save()
+    settings = f"{reverse('migration', args=[migration.pk])}?tab=settings"
+    for url in (settings, reverse("migration-report", args=[migration.pk])):
+        text = words(viewer.get(url).content.decode())
+        assert "18.6" in text
+        assert "gcc" not in text
+        assert "PostgreSQL PostgreSQL" not in text
 
 
 def test_downloads_are_named_after_the_migration(viewer: Client) -> None:
