@@ -42,6 +42,11 @@ class Places:
         return self.secrets_dir / "postgres.password"
 
     @property
+    def first_admin_file(self) -> Path:
+        """The first administrator's password, where it was made up because nobody was at a terminal."""
+        return self.secrets_dir / "first-administrator.password"
+
+    @property
     def log_dir(self) -> Path:
         """One log file for each process of the portal."""
         return self.var_dir / "log"

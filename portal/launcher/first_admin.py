@@ -1,4 +1,4 @@
-"""The first administrator: from the environment, from a person at the terminal, or made up and shown once."""
+"""The first administrator: from the environment, from a person at the terminal, or made up and kept in a file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from django.core.exceptions import ValidationError
 
 from portal import env
 from portal.launcher.console import say
+from portal.launcher.keys import write_once
+from portal.places import Places
 
 DEFAULT_NAME = "admin"
 PASSWORD_BYTES = 15
 
 
-def ensure_first_admin() -> None:
-    """Create an administrator unless one exists."""
+def ensure_first_admin(places: Places) -> None:
+    """Create an administrator unless one exists.
+
+    A password that is made up goes into a private file: what is printed without a terminal ends up in logs.
+    """
     if User.objects.filter(is_superuser=True, is_active=True).exists():
         return
     name = env.text("PORTAL_ADMIN_USER", default=DEFAULT_NAME)
@@ -28,9 +33,11 @@ def ensure_first_admin() -> None:
     elif sys.stdin.isatty() and sys.stdout.isatty():
         ask_and_create(name)
     else:
-        made_up = secrets.token_urlsafe(PASSWORD_BYTES)
+        made_up, file = secrets.token_urlsafe(PASSWORD_BYTES), places.first_admin_file
+        file.unlink(missing_ok=True)
+        write_once(file, text=made_up)
         create(name, password=made_up)
-        say(f"Administrator {name} created. Password, shown only this once: {made_up}")
+        say(f"Administrator {name} created. The password is in {file}; log in, change it, and delete the file.")
 
 
 def ask_and_create(default_name: str) -> None:

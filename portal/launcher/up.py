@@ -30,7 +30,7 @@ LAUNCH_TIMEOUT_SECONDS = 30
 def up(places: Places) -> None:
     """Start the portal in the background; return when it answers and has an administrator."""
     start(places)
-    ensure_first_admin()
+    ensure_first_admin(places)
     say(f"The portal answers at {address()}   (stop it with ./run down)")
 
 
@@ -45,7 +45,7 @@ def up_in_foreground(places: Places) -> None:
     """Run the portal attached to the terminal until SIGTERM or SIGINT."""
 
     def before_pages_open() -> None:
-        ensure_first_admin()
+        ensure_first_admin(places)
         say(f"The portal opens at {address()}")
 
     supervise(places, on_prepared=before_pages_open)

@@ -29,7 +29,8 @@ def portal() -> Iterator[Portal]:
     portal = Portal(worker_dir() / "supervised")
     started = portal.run("up")
     assert started.returncode == 0, started.stdout
-    assert "Administrator admin created. Password, shown only this once:" in started.stdout
+    assert f"Administrator admin created. The password is in {portal.places.first_admin_file};" in started.stdout
+    assert portal.places.first_admin_file.read_text().strip() not in started.stdout
     yield portal
     portal.run("down")
     assert portal.processes() == []
