@@ -47,6 +47,20 @@ def test_ci_runs_the_tests_and_nothing_else() -> None:
     assert commands == ["set -euo pipefail", 'cd "$(dirname "${BASH_SOURCE[0]}")/.."', "exec ./run test"]
 
 
+@pytest.mark.parametrize("command", ["down", "status"])
+def test_what_is_installed_stops_and_tells_without_installing(tmp_path: Path, command: str) -> None:
+    checkout = tmp_path / "checkout"
+    (checkout / ".venv/bin").mkdir(parents=True)
+    shutil.copy(RUN, checkout / "run")
+    (checkout / "requirements.txt").write_text("changed-since\n")
+    fake = checkout / ".venv/bin/python"
+    fake.write_text('#!/bin/sh\n[ "$1" = -c ] || echo "ran $*"\n')
+    fake.chmod(0o755)
+    said = subprocess.run([checkout / "run", command], capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout, said.stderr) == (0, f"ran -m portal.launcher {command}\n", "")
+    assert not (checkout / "var").exists()
+
+
 @pytest.mark.parametrize(
     ("lines", "bad"),
     [("PORTAL_BIND=nowhere", "PORTAL_BIND is not an address"), ("PORTAL_WORKERS=lots", "PORTAL_WORKERS is 'lots'")],
