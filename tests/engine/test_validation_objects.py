@@ -100,7 +100,7 @@ def test_tables_with_oids_and_removed_types(old: RunningServer, target: RunningS
         assert only(findings, "603404").fix_sql == 'ALTER TABLE "public"."with_oids" SET WITHOUT OIDS;'
         removed = of_code(findings, "PM2040")
         assert {finding.subject for finding in removed} == {f"Column public.times.{column}" for column in "abc"}
-        assert only(findings, "PM2041").saw == "These are public.times.R (regclass)."
+        assert only(findings, "PM2041").saw == "They hold object ids (reg* types): public.times.R (regclass)."
         assert not {"603404", "PM2040"} & {each.code for each in validated(old, servers.get(11, name="eleven"), name)}
         old.psql("ALTER TABLE times DROP b, DROP c", database=name)
         for finding in [*of_code(findings, "603404"), *[each for each in removed if each.subject.endswith(".a")]]:

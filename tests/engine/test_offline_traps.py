@@ -1,0 +1,138 @@
+"""Traps of PostgreSQL that once cost rows or raised a false alarm here: found by a review, kept as tests."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from migrations_app.engine.errors import LeaseLost, Stopped
+from migrations_app.engine.events import Step, StepFinished, StepStarted
+from migrations_app.engine.spec import Options, RolePolicy, VerificationLevel
+from tests.engine.moving import Move, assert_same_dump
+from tests.engine.test_complaints_offline import ROWS, rows
+
+
+@pytest.fixture
+def pair(servers):
+    return servers.get(17), servers.get(18)
+
+
+@pytest.fixture
+def database(pair):
+    source, target = pair
+    with source.fresh_database() as name:
+        yield name
+        target.drop_database(name)
+
+
+def test_a_table_reloaded_by_truncate_during_the_copy_loses_nothing(pair, database, tmp_path):
+    source, target = pair
+    source.psql(ROWS.format("reloaded", 1000) + ROWS.format("other", 10), database=database)
+    move = Move(source, target, [database], tmp_path)
+    began = threading.Event()
+    reloader: list[threading.Thread] = []
+
+    def reload(event):
+        if isinstance(event, StepStarted) and event.step is Step.SCHEMA and not began.is_set():
+            began.set()
+            reloader.append(
+                threading.Thread(
+                    target=source.psql,
+                    args=[
+                        "SET lock_timeout = '200s'; BEGIN; TRUNCATE reloaded; INSERT INTO reloaded SELECT g, 'new' FROM generate_series(1, 500) g; COMMIT"
+                    ],
+                    kwargs={"database": database},
+                )
+            )
+            reloader[0].start()
+            time.sleep(1)
+
+    outcome = move.run(on_event=reload)
+    reloader[0].join()
+    assert outcome.succeeded, move.log.failures
+    assert rows(target, database, "SELECT count(*) FROM reloaded") == ["1000"], "the copy must show the snapshot's rows"
+
+
+def test_unlogged_tables_emptied_by_a_crash_are_copied_again(servers, tmp_path):
+    source, target = servers.get(17, name="restarted"), servers.get(18, name="restarted")
+    with source.fresh_database() as database:
+        source.psql(
+            "CREATE UNLOGGED TABLE u (id int PRIMARY KEY); INSERT INTO u SELECT generate_series(1, 1000);"
+            + ROWS.format("l", 100),
+            database=database,
+        )
+        move = Move(source, target, [database], tmp_path, options=Options(jobs=1, verification=VerificationLevel.NONE))
+
+        def stop(event):
+            if isinstance(event, StepFinished) and event.step is Step.INDEXES:
+                move.control.stop(LeaseLost("The test took the lease away."))
+
+        with pytest.raises(Stopped):
+            move.run(on_event=stop)
+        target.restart("immediate")
+        move.must_succeed()
+        assert rows(target, database, "SELECT count(*) FROM u") == ["1000"]
+        target.drop_database(database)
+
+
+def test_comments_on_foreign_keys_and_event_triggers_arrive(pair, database, tmp_path):
+    source, target = pair
+    source.psql(
+        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int REFERENCES p);"
+        "COMMENT ON CONSTRAINT c_id_fkey ON c IS 'to the parent';"
+        "CREATE FUNCTION noted() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
+        "CREATE EVENT TRIGGER noted ON ddl_command_end EXECUTE FUNCTION noted();"
+        "COMMENT ON EVENT TRIGGER noted IS 'notes'",
+        database=database,
+    )
+    move = Move(source, target, [database], tmp_path)
+    move.must_succeed()
+    assert_same_dump(move)
+
+
+def test_a_source_without_schema_public_arrives(pair, database, tmp_path):
+    source, target = pair
+    source.psql("CREATE SCHEMA app; CREATE TABLE app.t (id int); DROP SCHEMA public", database=database)
+    move = Move(source, target, [database], tmp_path)
+    move.must_succeed()
+    assert_same_dump(move)
+
+
+def test_session_limits_of_the_servers_do_not_end_the_work(pair, database, tmp_path):
+    source, target = pair
+    source.psql(ROWS.format("t", 1000), database=database)
+    source.psql(f"ALTER DATABASE {database} SET transaction_timeout = '300ms'")
+    source.psql(f"ALTER DATABASE {database} SET idle_session_timeout = '300ms'")
+    source.psql(f"ALTER DATABASE {database} SET statement_timeout = '300ms'")
+    Move(source, target, [database], tmp_path).must_succeed()
+
+
+def test_grants_to_roles_that_are_not_copied_are_one_finding(pair, database, tmp_path):
+    source, target = pair
+    source.psql("DROP ROLE IF EXISTS left_behind; CREATE ROLE left_behind")
+    source.psql(
+        "CREATE TABLE t (id int); GRANT SELECT ON t TO left_behind; GRANT SELECT ON t TO PUBLIC", database=database
+    )
+    options = Options(jobs=1, roles=RolePolicy.SKIP)
+    move = Move(source, target, [database], tmp_path, options=options)
+    move.must_succeed()
+    assert any("left_behind" in finding.subject for finding in move.log.findings)
+    assert rows(target, database, "SELECT has_table_privilege('public', 't', 'SELECT')") == ["t"]
+    source.psql("DROP OWNED BY left_behind", database=database)
+    source.psql("DROP ROLE left_behind")
+
+
+def test_secrets_of_foreign_servers_stay_out_of_findings(pair, database, tmp_path):
+    source, target = pair
+    source.psql(
+        "CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'far');"
+        "CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (user 'u', password 'fdw-top-secret')",
+        database=database,
+    )
+    target.psql("DROP ROLE IF EXISTS admin8; CREATE ROLE admin8 LOGIN CREATEDB CREATEROLE PASSWORD 'pw'")
+    move = Move(source, target, [database], tmp_path, target_user=("admin8", "pw"))
+    move.run()
+    assert any("MAPPING" in finding.subject for finding in move.log.findings)
+    assert "fdw-top-secret" not in repr(move.log.events)
