@@ -73,6 +73,16 @@ def passwords_do_not_travel_in_clear(app_configs: Apps, **kwargs: Any) -> list[C
     return [Warning(message, hint=hint, id="portal.W002")]
 
 
+@register(Tags.security, deploy=True)
+def the_portals_name_is_allowed(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """W003: reachable from other machines, which would all be answered with 400 Bad Request."""
+    if is_loopback(settings.BIND_HOST) or not all(is_loopback(host) for host in settings.ALLOWED_HOSTS):
+        return []
+    message = f"The portal listens on {settings.BIND_HOST}, but answers only to names of this machine itself."
+    hint = "Set PORTAL_ALLOWED_HOSTS to the names and addresses that people type, separated by commas."
+    return [Warning(message, hint=hint, id="portal.W003")]
+
+
 def has_secret_key() -> bool:
     """Tell whether a secret key is set; Django raises when an empty one is read."""
     try:

@@ -15,10 +15,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def text(name: str, *, default: str = "") -> str:
-    """Return the variable, or what the file named by ``<name>_FILE`` holds, or ``default``."""
-    if name in os.environ:
-        return os.environ[name].strip()
-    return file(f"{name}_FILE") or default
+    """Return the variable, or what the file named by ``<name>_FILE`` holds, or ``default``.
+
+    An empty variable counts as not set: compose files and unit files pass on ``NAME=`` for what nobody chose.
+    """
+    return os.environ.get(name, "").strip() or file(f"{name}_FILE") or default
 
 
 def file(name: str) -> str:

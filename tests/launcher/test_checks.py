@@ -41,6 +41,15 @@ def test_tls_makes_every_address_fine(settings: Settings) -> None:
     assert not found("portal.W002")
 
 
+def test_a_public_address_needs_the_names_it_is_reached_by(settings: Settings) -> None:
+    settings.BIND_HOST, settings.ALLOWED_HOSTS = "0.0.0.0", list(settings.LOOPBACK_HOSTS)
+    assert found("portal.W003")
+    settings.ALLOWED_HOSTS = ["portal.example.com", "localhost"]
+    assert not found("portal.W003")
+    settings.BIND_HOST, settings.ALLOWED_HOSTS = "127.0.0.1", list(settings.LOOPBACK_HOSTS)
+    assert not found("portal.W003")
+
+
 def test_a_queue_that_repeats_running_tasks_is_found(settings: Settings) -> None:
     cluster = copy.deepcopy(settings.Q_CLUSTER)
     cluster["ALT_CLUSTERS"]["long"]["retry"] = cluster["ALT_CLUSTERS"]["long"]["timeout"]

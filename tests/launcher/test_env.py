@@ -30,7 +30,18 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest
         env.text("PORTAL_X")
 
 
-@pytest.mark.parametrize(("word", "meaning"), [("1", True), ("Yes", True), ("off", False), ("", False)])
+def test_an_empty_variable_is_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("from the file\n")
+    monkeypatch.setenv("PORTAL_X", " ")
+    assert env.text("PORTAL_X", default="default") == "default"
+    assert env.flag("PORTAL_X", default=True) is True
+    assert env.path("PORTAL_X", default=tmp_path) == tmp_path
+    monkeypatch.setenv("PORTAL_X_FILE", str(secret))
+    assert env.text("PORTAL_X", default="default") == "from the file"
+
+
+@pytest.mark.parametrize(("word", "meaning"), [("1", True), ("Yes", True), ("off", False)])
 def test_flags_take_words(word: str, meaning: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORTAL_X", word)
     assert env.flag("PORTAL_X", default=not meaning) is meaning
