@@ -28,7 +28,7 @@ function refreshTimes(root) {
     const date = new Date(element.dateTime);
     const utc = date.toISOString().slice(0, 19).replace("T", " ") + " UTC";
     element.title = date.getTimezoneOffset() ? `${localWords(date, true)} ${zone} · ${utc}` : utc;
-    const words = element.dataset.time === "ago" ? relativeWords(date) : localWords(date, false);
+    const words = element.dataset.time === "ago" ? relativeWords(date) : localWords(date, element.dataset.time === "second");
     if (element.textContent !== words) element.textContent = words;
   });
 }
@@ -44,6 +44,7 @@ document.addEventListener("click", async (event) => {
     await navigator.clipboard.writeText(button.dataset.copy);
     button.classList.add("copied");
     setTimeout(() => button.classList.remove("copied"), 1500);
+    toast("Copied.");
   } catch {
     toast("This browser does not let the page copy; select the text instead.");
   }
@@ -70,8 +71,15 @@ function toast(words) {
 }
 document.addEventListener("htmx:sendError", () => toast("The portal does not answer. This page goes on by itself when it does."));
 document.addEventListener("htmx:timeout", () => toast("The portal took too long to answer. Try again."));
+// A poll that is refused or finds nothing is refused again in two seconds: say so once, and stop asking.
+function stopPolling(element) {
+  if (!element.getAttribute("hx-trigger")?.startsWith("every")) return;
+  ["hx-get", "hx-trigger", "hx-include"].forEach((name) => element.removeAttribute(name));
+  htmx.process(element);
+}
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
+  if (status === 403 || status === 404) setTimeout(() => stopPolling(event.detail.elt));
   if (status === 403) toast("You may not do this, or the page is too old. Reload it.");
   else if (status === 404) toast("This is gone. Reload the page.");
   else toast(`The portal answered with error ${status}. The log on its machine says more.`);
@@ -89,7 +97,20 @@ document.addEventListener("input", (event) => {
   document.querySelectorAll(`${field.dataset.search} [data-text]`).forEach((row) => {
     row.hidden = wanted !== "" && !row.dataset.text.toLowerCase().includes(wanted);
   });
+  document.querySelectorAll(`${field.dataset.search} details`).forEach((fold) => openForMatches(fold, wanted !== ""));
 });
+// While one searches, a fold with a match is open and one without is not there; then each is as it was before.
+function openForMatches(fold, searching) {
+  if (!searching) {
+    fold.hidden = false;
+    if (fold.dataset.wasOpen) fold.open = fold.dataset.wasOpen === "yes";
+    delete fold.dataset.wasOpen;
+    return;
+  }
+  fold.dataset.wasOpen ||= fold.open ? "yes" : "no";
+  fold.open = fold.querySelector("[data-text]:not([hidden])") !== null;
+  fold.hidden = !fold.open;
+}
 
 // Connection form: a changed value makes the test above it stale.
 document.addEventListener("input", (event) => {
@@ -183,6 +204,7 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.target.id === "dialog" && !event.target.open && event.target.childElementCount) event.target.showModal();
+  if (event.detail.target.id === "test-result") document.getElementById("test-result").scrollIntoView({ block: "nearest" });
   setUpDatabases();
 });
 setUpDatabases();

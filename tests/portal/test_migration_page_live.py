@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from django.contrib.auth.models import User
 from django.db.models import F
 from django.utils import timezone
 from playwright.sync_api import Page, expect
-from pytest_django.live_server_helper import LiveServer
 
 from migrations_app.models import Migration, MigrationDatabase, State
-from tests.acceptance.browser import Visitor, chromium
-from tests.fixtures.people import PASSWORD
+from tests.acceptance.browser import Visitor
 from tests.portal import sample_rows as rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def visitor(live_server: LiveServer, dana: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visitor]:
-    """Dana at her browser; at the end it must not have complained."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    with chromium() as browser:
-        person = Visitor(browser, base=live_server.url)
-        person.page.goto(live_server.url)
-        person.page.locator("[name=username]").fill(dana.username)
-        person.page.locator("[name=password]").fill(PASSWORD)
-        person.page.get_by_role("button", name="Log in").click()
-        expect(person.page).to_have_title(re.compile("Dashboard"))
-        yield person
-    assert person.complaints == []
 
 
 def bump(migration: Migration, **fields: object) -> None:
@@ -104,3 +85,28 @@ def test_events_arrive_on_top_and_the_end_stops_the_poll(visitor: Visitor) -> No
     page.on("request", lambda request: polls.append(request.url))
     page.wait_for_timeout(4500)
     assert polls == []
+
+
+def test_a_poll_that_finds_nothing_says_so_once_and_stops(visitor: Visitor) -> None:
+    shop = rows.running("shop")
+    page = open_page(visitor, shop)
+    Migration.objects.filter(pk=shop.pk).delete()
+    expect(page.locator("#toast")).to_contain_text("This is gone.", timeout=15_000)
+    polls: list[str] = []
+    page.on("request", lambda request: polls.append(request.url))
+    page.wait_for_timeout(4500)
+    assert polls == []
+    assert [words for words in visitor.complaints if "404" not in words] == []
+    visitor.complaints.clear()
+
+
+def test_the_focus_stays_on_a_pager_while_the_table_lives(visitor: Visitor) -> None:
+    shop = rows.running("shop")
+    rows.add_database(shop, "wide", tables=150, done=0)
+    page = open_page(visitor, shop)
+    link = page.locator("#tables a[rel=next]")
+    link.focus()
+    MigrationDatabase.objects.filter(migration=shop, source_name="shop").update(tables_done=6)
+    bump(shop)
+    expect(page.locator(".status-line")).to_contain_text("Copying 6 of", timeout=15_000)
+    expect(link).to_be_focused()
