@@ -20,12 +20,11 @@ SAVED_CONNECTIONS = Q(
 )
 ADMINISTER = Q(content_type__app_label="migrations_app", codename__in=("administer_portal", "delete_savedconnection"))
 PEOPLE = Q(content_type__app_label="auth", content_type__model__in=("user", "group")) | Q(codename="view_permission")
-TASKS = Q(content_type__app_label="django_q", codename__startswith="view_")
 
 PERMISSIONS = {
     VIEWERS: VIEW_ROWS,
     OPERATORS: VIEW_ROWS | OPERATE | SAVED_CONNECTIONS,
-    ADMINISTRATORS: VIEW_ROWS | OPERATE | SAVED_CONNECTIONS | ADMINISTER | PEOPLE | TASKS,
+    ADMINISTRATORS: VIEW_ROWS | OPERATE | SAVED_CONNECTIONS | ADMINISTER | PEOPLE,
 }
 
 Person = User | AnonymousUser

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import URLPattern, path
+from django.views.generic import RedirectView
 
 from portal.access import open_to_everybody
 from portal.views import accounts, dashboard, migrations, reports, servers, wizard
@@ -58,5 +59,7 @@ urlpatterns = [
     *report_urls,
     *server_urls,
     *account_urls,
+    path("admin/login/", accounts.admin_login),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="password_change")),
     path("admin/", admin.site.urls),
 ]

@@ -6,10 +6,13 @@ from django.contrib import messages
 from django.contrib.auth import views
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from portal.access import Permission, require
 from portal.forms.login import LoginForm
 from portal.http import THEME_COOKIE, THEMES, safe_next
 
@@ -27,9 +30,19 @@ class Logout(views.LogoutView):
     """Log out, by POST only."""
 
 
+class OwnPasswordForm(PasswordChangeForm):
+    """The old password once, the new one twice, with errors in our words."""
+
+    error_messages = {
+        "password_incorrect": "This is not your old password. Nothing was changed.",
+        "password_mismatch": "The two new passwords are not the same.",
+    }
+
+
 class ChangePassword(views.PasswordChangeView):
     """Change one's own password."""
 
+    form_class = OwnPasswordForm
     template_name = "registration/change_password.html"
     success_url = "/"
 
@@ -37,6 +50,15 @@ class ChangePassword(views.PasswordChangeView):
         """Save, and say so on the page the person comes to."""
         messages.success(self.request, "Your password is changed. Other sessions of yours are logged out.")
         return super().form_valid(form)
+
+
+@login_not_required
+def admin_login(request: HttpRequest) -> HttpResponse:
+    """Log in to the history as everywhere else; somebody who is logged in and came here may not enter it."""
+    if request.user.is_authenticated:
+        require(request, Permission.ADMINISTER)
+        return redirect(safe_next(request, default=reverse("admin:index")))
+    return redirect_to_login(safe_next(request, default=reverse("admin:index")))
 
 
 @login_not_required

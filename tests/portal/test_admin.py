@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from axes.models import AccessAttempt, AccessLog
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
@@ -39,6 +40,7 @@ from tests.portal import sample_rows as rows
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User], Client]
+ATTEMPT = {"failures_since_start": 3, "get_data": "", "post_data": "typed-by-mistake"}
 HISTORY = (
     Migration,
     MigrationDatabase,
@@ -71,7 +73,9 @@ def history(dana: User) -> Migration:
     rows.add_findings(migration, migration.databases.get())
     SavedConnection.objects.create(name="prod", host="db", username="x", sealed_password=rows.SECRET, created_by=dana)
     ProcessHeartbeat.objects.create(kind="worker", host="here", pid=1, seen_at=timezone.now())
-    connection_save(None, name="billing-db", provider="OnPremises", values=EndpointValues(host="db", username="x"), actor=dana)
+    connection_save(
+        None, name="billing-db", provider="OnPremises", values=EndpointValues(host="db", username="x"), actor=dana
+    )
     return migration
 
 
@@ -108,7 +112,13 @@ def test_a_list_costs_the_same_for_many_rows(browser: Client, dana: User, model:
         browser.get(url)
     for number in range(3):
         rows.add_findings(rows.succeeded(f"more-{number}", by=dana), None)
-        connection_save(None, name=f"kept-{number}", provider="OnPremises", values=EndpointValues(host="d", username="x"), actor=dana)
+        connection_save(
+            None,
+            name=f"kept-{number}",
+            provider="OnPremises",
+            values=EndpointValues(host="d", username="x"),
+            actor=dana,
+        )
         SavedConnection.objects.create(name=f"more-{number}", host="db", created_by=dana)
         ProcessHeartbeat.objects.create(kind="worker", host="here", pid=number + 2, seen_at=timezone.now())
     with CaptureQueriesContext(connection) as many:
@@ -253,6 +263,36 @@ def test_an_administrator_joins_no_group_with_more_rights(browser: Client, root:
     assert "Schedulers" not in browser.get(url).content.decode()
     assert root.post(url, form).status_code == 302
     assert beyond in ada.groups.all()
+
+
+@pytest.mark.parametrize("model", [AccessAttempt, AccessLog])
+def test_logins_are_looked_at_and_not_changed(browser: Client, root: Client, model: Any) -> None:
+    row = model.objects.create(username="dana", ip_address="10.1.2.3", **ATTEMPT if model is AccessAttempt else {})
+    for who in (browser, root):
+        assert "dana" in who.get(url_of(model, "changelist")).content.decode()
+        shown = who.get(url_of(model, "change", row.pk)).content.decode()
+        assert 'name="_save"' not in shown
+        assert "typed-by-mistake" not in shown
+        assert who.post(url_of(model, "change", row.pk), {"username": "x"}).status_code == 403
+        assert who.post(url_of(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+
+
+def test_migrations_stand_first_and_logins_with_the_people(root: Client) -> None:
+    apps = root.get(reverse("admin:index")).context["app_list"]
+    assert [app["name"] for app in apps[:2]] == ["Migrations", "People"]
+    assert apps[0]["models"][0]["object_name"] == "Migration"
+    assert "LogEntry" in [model["object_name"] for model in apps[0]["models"]]
+    assert "AccessAttempt" in [model["object_name"] for model in apps[1]["models"]]
+
+
+def test_the_admin_has_no_login_and_no_password_form_of_its_own(
+    client: Client, browser: Client, dana: User, client_of: ClientOf
+) -> None:
+    history = f"{reverse('admin:login')}?next={url_of(Migration, 'changelist')}"
+    assert client.get(history)["Location"] == f"{reverse('login')}?next={url_of(Migration, 'changelist')}"
+    assert browser.get(history)["Location"] == url_of(Migration, "changelist")
+    assert client_of(dana).get(history).status_code == 403
+    assert browser.get(reverse("admin:password_change"))["Location"] == reverse("password_change")
 
 
 def test_schedules_run_code_so_nobody_writes_them_here(browser: Client, root: Client) -> None:

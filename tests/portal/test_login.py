@@ -95,6 +95,14 @@ def test_pages_have_no_inline_script_and_a_strict_policy(client: Client, db: Non
     assert " style=" not in response.content.decode()
 
 
+def test_a_wrong_old_password_is_told_in_our_words(client_of: Callable[[User], Client], lee: User) -> None:
+    fields = {"old_password": "wrong", "new_password1": "a new horse, a battery", "new_password2": "another one"}
+    text = page_text(client_of(lee).post(reverse("password_change"), fields))
+    assert "This is not your old password. Nothing was changed." in text
+    assert "The two new passwords are not the same." in text
+    assert "lease" not in text
+
+
 def test_a_person_changes_their_password(client_of: Callable[[User], Client], lee: User) -> None:
     new = "a new horse, a new battery"
     fields = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
