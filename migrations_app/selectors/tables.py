@@ -32,6 +32,11 @@ class TableRow:
         return f"{self.table.schema}.{self.table.name}"
 
     @property
+    def shows_progress(self) -> bool:
+        """Its copy runs or failed, or one of its indexes is being built."""
+        return self.table.state in (PartState.RUNNING, PartState.FAILED) or bool(self.table.index_now)
+
+    @property
     def builds_indexes(self) -> bool:
         """Rows are complete, indexes are not."""
         return self.table.state == PartState.DONE and self.table.indexes_done < self.table.indexes_total

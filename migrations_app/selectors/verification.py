@@ -39,6 +39,11 @@ class ClassSummary:
         return sums_up(self.first_name) and self.identical == self.total == 1
 
     @property
+    def is_open(self) -> bool:
+        """Something of the class is not proved."""
+        return self.identical < self.total
+
+    @property
     def total(self) -> int:
         """All compared objects of the class."""
         return self.identical + self.different + self.could_not_verify

@@ -100,7 +100,7 @@ def duration(seconds: float | str | None) -> str:
         return NOTHING
     exact = max(0.0, float(seconds))
     if exact < 1:
-        return f"{exact:.1f} s" if exact >= 0.05 else "0 s"
+        return f"{exact:.1f} s" if exact >= 0.05 else "< 0.1 s" if exact else "0 s"
     seconds = round(exact)
     if seconds < MINUTE_SECONDS:
         return f"{seconds} s"
@@ -143,6 +143,12 @@ def at_time(moment: datetime | None) -> str:
     if moment is None:
         return NOTHING
     return _time_element(moment, f"{timezone.localtime(moment):%Y-%m-%d %H:%M}", kind="at")
+
+
+@register.simple_tag
+def at_second(moment: datetime) -> str:
+    """Write an absolute time to the second: events of a migration follow each other within one."""
+    return _time_element(moment, f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}", kind="second")
 
 
 def _time_element(moment: datetime, words: str, *, kind: str) -> SafeString:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 from urllib.parse import urlencode
 from uuid import UUID
@@ -22,7 +22,7 @@ from migrations_app.selectors.dashboard import UNPROVED
 from migrations_app.selectors.failure import failure_of
 from migrations_app.selectors.findings import findings_of, fixes_sql, grouped, has_fixes, level_counts
 from migrations_app.selectors.migration_page import MigrationPage, migration_page, migration_revision
-from migrations_app.selectors.tables import table_page
+from migrations_app.selectors.tables import TableRow, table_page
 from migrations_app.selectors.verification import class_summaries, result_page
 from migrations_app.services.reports import NOT_VERIFIED
 from migrations_app.services.runs import ActionRefused, migration_cancel, migration_resume, passwords_forgotten
@@ -189,9 +189,19 @@ def _progress(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
     query = {"tab": "progress", "q": text, "database": database}
     return {
         "tables": page,
+        "columns": _table_columns(shown.migration, page.object_list),
         "text": text,
         "database": database,
         "query": urlencode({key: value for key, value in query.items() if value}),
+    }
+
+
+def _table_columns(migration: Migration, rows: Sequence[TableRow]) -> dict[str, bool]:
+    """Which columns have something to say: while it works all of them, so that none comes and goes."""
+    working = not migration.is_terminal
+    return {
+        "progress": working or any(row.shows_progress for row in rows),
+        "parts": working or any(row.table.parts_total > 1 for row in rows),
     }
 
 
@@ -211,20 +221,27 @@ def _findings_live(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]
 
 
 def _verification(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
-    asked, text, object_class = _text(request, "result"), _text(request, "q"), _text(request, "class")
+    text, object_class = _text(request, "q"), _text(request, "class")
+    asked = _text(request, "result") if "result" in request.GET else _open_first(shown, text=text, of=object_class)
     results = list(UNPROVED) if asked == "open" else [asked] if asked in list(CheckResult) else []
     page = result_page(
         shown.migration.pk, results=results, text=text, object_class=object_class, page=request.GET.get("page", "1")
     )
-    query = {"tab": "verification", "result": asked, "q": text, "class": object_class}
+    query = {"tab": "verification", "q": text, "class": object_class}
     return _summaries(shown) | {
         "results": page,
         "asked": asked,
         "text": text,
         "object_class": object_class,
-        "query": urlencode({key: value for key, value in query.items() if value}),
+        "query": urlencode({"result": asked} | {key: value for key, value in query.items() if value}),
         "poll_url": _poll_url(request, shown, tab="verification", known=shown.counts.verified),
     }
+
+
+def _open_first(shown: MigrationPage, *, text: str, of: str) -> str:
+    """What is not proved comes first; somebody who looks for an object or a class finds it whatever its result."""
+    has_open = bool(shown.counts.different or shown.counts.could_not_verify)
+    return "open" if has_open and not (text or of) else ""
 
 
 def _verification_live(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
@@ -234,7 +251,11 @@ def _verification_live(request: HttpRequest, shown: MigrationPage) -> dict[str, 
 
 def _summaries(shown: MigrationPage) -> dict[str, Any]:
     classes = class_summaries(shown.migration.pk)
-    return {"classes": classes, "summed_up": [row for row in classes if row.is_summed_up]}
+    summed_up = [row for row in classes if row.is_summed_up]
+    is_folded = any(row.is_open for row in classes)
+    listed = [row for row in classes if not row.is_summed_up and (row.is_open or not is_folded)]
+    folded = [row for row in classes if is_folded and not row.is_open and not row.is_summed_up]
+    return {"classes": classes, "listed": listed, "folded": folded, "summed_up": summed_up}
 
 
 def _events(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:

@@ -37,6 +37,8 @@ def test_sizes_are_binary_with_one_decimal(size: int | None, words: str) -> None
         (48, "48 s"),
         (59.9, "1 min"),
         (60, "1 min"),
+        (0.02, "< 0.1 s"),
+        (0, "0 s"),
         (61, "1 min 1 s"),
         (3599.9, "1 h"),
         (8040, "2 h 14 min"),

@@ -171,6 +171,40 @@ def test_a_difference_outweighs_everything(browser: Client) -> None:
     assert html.count('<th scope="row"><span class="mono">') == 5
 
 
+def test_what_is_not_proved_is_listed_first_and_what_is_identical_folded(browser: Client) -> None:
+    migration = rows.succeeded(verified="different")
+    html = page_of(browser, migration, tab="verification")
+    assert re.findall(r'<th scope="row"><span class="mono">([^<]+)<', html) == ["public.invoices"]
+    assert "All identical: sequence 4." in words(html)
+    assert html.count('id="class-') == 1
+    everything = page_of(browser, migration, tab="verification", result="")
+    assert everything.count('<th scope="row"><span class="mono">') == 13
+    of_class = page_of(browser, migration, tab="verification", **{"class": "sequence"})
+    assert of_class.count('<th scope="row"><span class="mono">') == 4
+
+
+def test_a_migration_that_ended_shows_no_empty_column(browser: Client) -> None:
+    migration = rows.succeeded()
+    migration.databases.get().tables.update(parts_total=1)
+    html = page_of(browser, migration)
+    assert ">Progress</th>" not in html
+    assert ">Parts</th>" not in html
+    running = page_of(browser, rows.running())
+    assert ">Progress</th>" in running
+    assert ">Parts</th>" in running
+
+
+def test_the_list_of_tables_says_what_it_counts(browser: Client) -> None:
+    text = words(page_of(browser, rows.succeeded()))
+    assert "tables with rows of their own" in text
+    assert "without indexes" in text
+
+
+def test_events_are_told_to_the_second(browser: Client) -> None:
+    html = page_of(browser, rows.running(), tab="events")
+    assert re.search(r'data-time="second">\d{4}-\d\d-\d\d \d\d:\d\d:\d\d<', html)
+
+
 def test_success_without_verification_does_not_claim_identity(browser: Client) -> None:
     migration = rows.succeeded(verified="")
     VerificationResult.objects.all().delete()
