@@ -91,9 +91,10 @@ def special_columns(context: DatabaseContext) -> Iterator[Finding]:
         yield from capped([_removed(row) for row in removed], REMOVED_TYPE, what="columns")
     named = [row for row in rows if row not in removed and row.kind in "rpm"]
     if named:
+        columns = listed(f"{row.schema}.{row.table}.{row.column} ({row.type})" for row in named)
         yield REG_TYPE.found(
             counted(len(named), "column"),
-            saw=f"These are {listed(f'{row.schema}.{row.table}.{row.column} ({row.type})' for row in named)}.",
+            saw=f"They hold object ids (reg* types): {columns}.",
             fix="Look whether they hold names of indexes, constraints or other objects created after the rows.",
         )
 
