@@ -14,7 +14,6 @@ from migrations_app.services.drafts import EndpointValues
 from portal.forms.certificates import pem_problem
 
 HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?\Z")
-VERIFYING = (SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
 PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 MAX_CA_BYTES = 512 * 1024
 

@@ -19,7 +19,7 @@ from portal.forms.databases import DatabasesForm
 from portal.forms.tables import SEPARATOR, TABLE_KINDS, is_only, selection_from_post, tree, what_remains
 from portal.http import address_of, fragment, go_to, is_htmx
 from portal.wizard import seen
-from portal.wizard.steps import rail, url_of
+from portal.wizard.steps import WHAT_IS_COUNTED, rail, url_of
 
 LIST_IS_FRESH_SECONDS = 120
 TABLES_OF = "tables:"
@@ -81,6 +81,7 @@ def _page(request: HttpRequest, migration: Migration, *, form: DatabasesForm) ->
         "read_at": form.offer.read_at,
         "target_names": "\x1f".join(form.offer.target),
         "total_bytes": sum(row.facts.get("size_bytes") or 0 for row in form.rows),
+        "what_is_counted": WHAT_IS_COUNTED,
     }
     return render(request, "wizard/databases.html", context)
 
@@ -117,10 +118,11 @@ def _save_tables(request: HttpRequest, migration: Migration, *, database: str) -
     except EngineError as error:
         return _tables_page(request, migration, database=database, found=[], selection=selection, failure=error)
     remains = what_remains(found, selection=selection)
-    if not remains["remaining_tables"] and found:
-        return _tables_page(
-            request, migration, database=database, found=found, selection=selection, problem=NOTHING_LEFT
-        )
+    problem = NOTHING_LEFT if found and not remains["remaining_tables"] else ""
+    if seen.is_stale(request.POST.get("seen", ""), current=seen.selection_mark(migration, database=database)):
+        problem = seen.CONFLICT
+    if problem:
+        return _tables_page(request, migration, database=database, found=found, selection=selection, problem=problem)
     offer = stored_offer(migration)
     draft_set_selection(
         migration,
@@ -154,7 +156,8 @@ def _tables_page(
         "separator": SEPARATOR,
         "step": "databases",
         "steps": rail(migration, current="databases"),
-        "seen": seen.databases_mark(migration),
+        "seen": seen.selection_mark(migration, database=database),
+        "seen_behind": seen.databases_mark(migration),
         "failure": failure,
         "problem": problem,
         "in_dialog": is_htmx(request),

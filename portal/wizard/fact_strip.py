@@ -76,10 +76,11 @@ def warnings_of(facts: dict[str, Any], *, side: Side, chosen_type: str = "") -> 
         found.append("A connection pooler answers here. Use the server's own host and port: a copy needs direct ones.")
     if side is Side.TARGET and (facts["settings"]["in_recovery"] or facts["settings"]["transaction_read_only"]):
         found.append("This server is read-only (a replica, or its disk is full). Use the primary's address.")
-    if not facts["tls"]["in_use"] and not _is_local(facts["host"]):
+    if not facts["tls"]["in_use"] and not is_local(facts["host"]):
         found.append("The session is not encrypted: data would cross the network in clear. TLS mode require encrypts.")
     return found
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Tell whether a session to ``host`` stays on this machine."""
     return host.startswith("127.") or host in ("localhost", "::1")

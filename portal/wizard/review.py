@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from migrations_app.engine.spec import MigrationMode, MigrationOption
-from migrations_app.models import Migration, MigrationDatabase, SourceType
+from migrations_app.models import Migration, MigrationDatabase, MigrationEndpoint, SourceType, SslMode
 from migrations_app.models.migration import ON_ERROR_CHOICES, ROLE_CHOICES, VERIFICATION_CHOICES
 from portal.templatetags.portal_format import bytes_in_words, counted
-from portal.wizard.fact_strip import version_of
-from portal.wizard.steps import chosen, moving_bytes, moving_tables, url_of
+from portal.wizard.fact_strip import is_local, version_of
+from portal.wizard.steps import WHAT_IS_COUNTED, chosen, moving_bytes, moving_tables, url_of
 
+VERIFYING = (SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
 DEEDS = {
     MigrationOption.VALIDATE: "Start validation of {}",
     MigrationOption.MIGRATE: "Start migration of {}",
@@ -72,7 +73,22 @@ def _server(migration: Migration, side: str) -> str:
     row = getattr(migration, side)
     kind = SourceType(migration.source_type).label if side == "source" else row.facts.get("provider_name", "")
     version = f"PostgreSQL {version_of(row.facts)}" if row.facts else "PostgreSQL"
-    return f"{version} at {row.host}:{row.port} ({kind}), as {row.username}, TLS mode {row.sslmode}."
+    words = f"{version} at {row.host}:{row.port} ({kind}), as {row.username}, TLS mode {row.sslmode}."
+    return f"{words} {warning}" if (warning := tls_warning(row)) else words
+
+
+def tls_warning(row: MigrationEndpoint) -> str:
+    """Say what a TLS mode leaves open on the way to another machine, or an empty string.
+
+    Only verify-ca and verify-full prove who answers: https://www.postgresql.org/docs/18/libpq-ssl.html
+    """
+    if is_local(row.host) or row.sslmode in VERIFYING:
+        return ""
+    if row.sslmode == SslMode.REQUIRE:
+        return "Encrypted, but nothing proves which server answers: verify-full would."
+    if row.sslmode == SslMode.DISABLE:
+        return "Nothing is encrypted: password and data cross the network in clear."
+    return "It may go on without encryption, and nothing proves which server answers: require or verify-full would not."
 
 
 def _databases(migration: Migration) -> str:
@@ -81,7 +97,9 @@ def _databases(migration: Migration) -> str:
     more = f" and {len(rows_chosen) - 8} more" if len(rows_chosen) > 8 else ""
     total = bytes_in_words(sum(moving_bytes(row) for row in rows_chosen))
     tables = sum(moving_tables(row) for row in rows_chosen)
-    return f"{count_databases(len(rows_chosen))}: {names}{more}; {total} in {counted(tables, 'table')}."
+    return (
+        f"{count_databases(len(rows_chosen))}: {names}{more}; {total} in {counted(tables, 'table')}. {WHAT_IS_COUNTED}"
+    )
 
 
 def _parallelism(migration: Migration) -> str:

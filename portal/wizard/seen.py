@@ -48,6 +48,12 @@ def databases_mark(migration: Migration) -> str:
     return mark([list(row) for row in rows])
 
 
+def selection_mark(migration: Migration, *, database: str) -> str:
+    """Return the mark of which tables of one database move."""
+    row = migration.databases.filter(source_name=database).first()
+    return mark(row.selection if row else {})
+
+
 def options_mark(migration: Migration) -> str:
     """Return the mark of the options step."""
     return mark([getattr(migration, name) for name in OPTION_FIELDS])

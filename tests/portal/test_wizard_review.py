@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from migrations_app.models import Migration, MigrationEvent, State
+from migrations_app.models import Migration, MigrationEndpoint, MigrationEvent, State
 from portal.wizard.estimate import range_in_words
-from portal.wizard.review import _effect, effects
+from portal.wizard.review import _effect, decisions, effects, tls_warning
 from tests.fixtures.servers import SourceAndTarget
 from tests.portal.wizard_steps import (
     OPTIONS,
@@ -104,8 +104,16 @@ def test_the_review_says_everything_in_words(browser: Client, draft: Migration) 
     assert "PostgreSQL 17" in text
     assert "shop is dropped with" in text
     assert "3 tables or parts at once" in text
+    assert "size on the source&#x27;s disk with indexes" in text
     assert "Nothing was measured between these two servers" in text
     assert "Start validation and migration of 1 database" in text
+
+
+def test_the_review_warns_of_a_target_that_may_be_reached_in_clear(draft: Migration) -> None:
+    draft.refresh_from_db()
+    draft.target.host = "db.example"
+    sentence = next(decision.sentence for decision in decisions(draft) if decision.title == "Target")
+    assert "It may go on without encryption" in sentence
 
 
 def test_the_start_queues_the_migration(browser: Client, draft: Migration, dana: User) -> None:
@@ -201,6 +209,23 @@ def test_the_review_never_says_created_without_proof(draft: Migration) -> None:
     row = draft.databases.get()
     assert "Whether it exists already is not known" in _effect(row, on_target=None).words
     assert _effect(row, on_target={}).words.startswith("is created")
+
+
+@pytest.mark.parametrize(
+    ("host", "sslmode", "words"),
+    [
+        ("db.example", "prefer", "It may go on without encryption"),
+        ("db.example", "allow", "It may go on without encryption"),
+        ("db.example", "disable", "cross the network in clear"),
+        ("db.example", "require", "nothing proves which server answers"),
+        ("db.example", "verify-full", ""),
+        ("127.0.0.1", "prefer", ""),
+    ],
+)
+def test_what_a_tls_mode_leaves_open_is_said(host: str, sslmode: str, words: str) -> None:
+    warning = tls_warning(MigrationEndpoint(host=host, sslmode=sslmode))
+    assert words in warning
+    assert bool(warning) == bool(words)
 
 
 @pytest.mark.parametrize(
