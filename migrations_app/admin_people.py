@@ -38,11 +38,10 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         names = [group.name for group in person.groups.all()]
         return ", ".join(["Superuser"] * person.is_superuser + names) or "in no group yet"
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """An administrator hands out no group with rights beyond the group Administrators, to themselves neither."""
-        field = super().formfield_for_manytomany(db_field, request, **kwargs)
-        is_offered = isinstance(field, ModelMultipleChoiceField) and db_field.name == "groups"
-        if is_offered and request is not None and not request.user.is_superuser:
+        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if db_field.name == "groups" and not request.user.is_superuser:
             beyond = Permission.objects.exclude(pk__in=Permission.objects.filter(PERMISSIONS[ADMINISTRATORS]))
             field.queryset = Group.objects.exclude(permissions__in=beyond)
         return field

@@ -37,7 +37,7 @@ def uses_of(servers: Iterable[SavedConnection]) -> dict[UUID, ServerUse]:
     return {key: _use(rows) for key, rows in found.items()}
 
 
-def _newest(side: str, keys: Sequence[UUID]) -> Iterable[dict[str, Any]]:
+def _newest(side: str, keys: Sequence[UUID]) -> Iterable[Any]:
     """The newest migrations of each server on one side, each row with the number of all of them."""
     server = F(f"{side}__saved_connection")
     return (

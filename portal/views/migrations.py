@@ -189,7 +189,7 @@ def _progress(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
     query = {"tab": "progress", "q": text, "database": database}
     return {
         "tables": page,
-        "columns": _table_columns(shown.migration, page.object_list),
+        "columns": _table_columns(shown.migration, list(page.object_list)),
         "text": text,
         "database": database,
         "query": urlencode({key: value for key, value in query.items() if value}),
