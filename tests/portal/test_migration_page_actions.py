@@ -70,6 +70,14 @@ def test_a_draft_is_discarded_only_after_a_question(browser: Client) -> None:
     assert Migration.objects.filter(pk=draft.pk).exists()
 
 
+def test_consent_is_told_without_saying_how_it_was_given(browser: Client) -> None:
+    migration = rows.running()
+    migration.databases.update(overwrite=True)
+    text = words(browser.get(reverse("migration", args=[migration.pk]), {"tab": "settings"}).content.decode())
+    assert "Overwrite it, as agreed" in text
+    assert "typing" not in text
+
+
 def test_what_has_ended_cannot_be_canceled(browser: Client) -> None:
     migration = rows.succeeded()
     url = reverse("migration-cancel", args=[migration.pk])
