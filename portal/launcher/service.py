@@ -135,7 +135,7 @@ def start(service: Service, *, places: Places) -> Running:
             stdout=output,
             stderr=output,
             cwd=BASE_DIR,
-            env=inherited_environment() | service.environment | {MARK_VARIABLE: mark},
+            env={**inherited_environment(), **service.environment, MARK_VARIABLE: mark},
             start_new_session=True,
             preexec_fn=die_with_parent,
         )
