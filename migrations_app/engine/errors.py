@@ -28,6 +28,10 @@ class ConnectionLost(EngineError):
     """An open connection ended while it was in use; the step may be tried again."""
 
 
+class LockWaitedTooLong(ConnectionLost):
+    """Somebody waits for an exclusive lock on what we hold, and we wait behind them: let go, and begin anew."""
+
+
 class ToolFailed(EngineError):
     """A client program (psql, pg_dump, pg_restore) ended with an error."""
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import LeaseLost, Stopped
-from migrations_app.engine.events import DatabaseFailed, DatabaseFinished, Event
+from migrations_app.engine.events import DatabaseFailed, DatabaseFinished, Event, Step, StepFinished
 from migrations_app.models import Migration
 from migrations_app.services.lease import LEASE_SECONDS, fenced
 from migrations_app.services.patience import DATABASE_AWAY
@@ -89,7 +89,7 @@ class ProgressRecorder:
         with self._wake:
             self._raise_failure()
             self._inbox.append((timezone.now(), event))
-        if isinstance(event, DatabaseFinished | DatabaseFailed):
+        if isinstance(event, DatabaseFinished | DatabaseFailed) or is_validated(event):
             self.settle()
 
     def settle(self) -> None:
@@ -169,3 +169,8 @@ class ProgressRecorder:
             self._failure = error
             self._wake.notify_all()
         self.control.stop(reason)
+
+
+def is_validated(event: Event) -> bool:
+    """What follows validation changes the target: a run that takes over must know that it need not validate again."""
+    return isinstance(event, StepFinished) and event.step is Step.VALIDATE

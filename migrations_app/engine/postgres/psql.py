@@ -18,7 +18,7 @@ SESSION = (
     r"\set VERBOSITY verbose",
     "SET client_min_messages = warning",
     "SET statement_timeout = 0",
-    "SET lock_timeout = 0",
+    "SET lock_timeout = '15s'",
     "SET idle_in_transaction_session_timeout = 0",
     "SET datestyle = 'ISO, YMD'",
     "SET intervalstyle = 'postgres'",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from migrations_app.engine.errors import ConnectionLost, EngineError, LeaseLost
+from migrations_app.engine.errors import ConnectionLost, EngineError, LeaseLost, LockWaitedTooLong
 from migrations_app.engine.spec import Endpoint
 
 # https://www.postgresql.org/docs/18/errcodes-appendix.html
@@ -46,6 +46,7 @@ REMEDIES: dict[str, tuple[str, str]] = {
         "Somebody changed the schema while the migration ran; resume to look again.",
     ),
 }
+LOCK_NOT_GRANTED = "55P03"
 OTHER_RUN = "PM001"  # raised by our own function in the target database
 GONE = {"57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "08000", "08003", "08006", "08001", "08004"}
 CONNECTION_WORDS = re.compile(
@@ -92,6 +93,9 @@ def explain_failure(
     prefix = f"{what}: " if what else ""
     if sqlstate in ("", "3D000") and NO_DATABASE.search(text):
         sqlstate = "3D000"
+    if sqlstate == LOCK_NOT_GRANTED or "due to lock timeout" in text:
+        message, hint = REMEDIES[LOCK_NOT_GRANTED]
+        return LockWaitedTooLong(f"{prefix}{message.format(label=endpoint.label)}", hint=hint, server_message=text)
     if sqlstate != "3D000" and (sqlstate in GONE or (not sqlstate and CONNECTION_WORDS.search(text))):
         return ConnectionLost(
             f"{prefix}the connection to {endpoint.label} was lost.",

@@ -18,6 +18,7 @@ DUMP_OPTIONS = (
     "--no-tablespaces",
     "--no-password",
     "--no-sync",
+    "--lock-wait-timeout=15000",
 )
 
 

@@ -66,6 +66,7 @@ class CopyStage:
             job = self.job.under(control)
             with hold_snapshot(job.source, job.database.source_name) as snapshot:
                 job.note(f"The source is read as it is now: snapshot {snapshot.name}, {snapshot.extent}.")
+                job.reporter.report(StepStarted(Step.SCHEMA, job.database.id))
                 planned = self._lock(job, snapshot) if copied is None else []
                 self._restore_schema(job, snapshot)
                 self._plan(job, snapshot, planned=planned, copied=copied)
@@ -115,7 +116,6 @@ class CopyStage:
         return builder.start(crew)
 
     def _restore_schema(self, job: DatabaseJob, snapshot: Snapshot) -> None:
-        job.reporter.report(StepStarted(Step.SCHEMA, job.database.id))
         self.dump = dump_selected_schema(job, snapshot, file=job.work_dir / "schema.dump")
         with restoring(job, purpose="pre-data") as target:
             restore(job, target, structural(self.dump.pre_data), phase="schema")
