@@ -80,9 +80,11 @@ def test_many_readers_share_the_messages() -> None:
             results.put(message)
 
     readers = [started(read) for _ in range(4)]
-    for number in range(400):
-        queue.put(number)
+    # A queue holds only what a socket's buffer holds: somebody must read while somebody writes.
+    writer = threading.Thread(target=lambda: [queue.put(number) for number in range(400)])
+    writer.start()
     assert sorted(results.get() for _ in range(400)) == list(range(400))
+    writer.join()
     for _ in readers:
         queue.put("STOP")
     for reader in readers:

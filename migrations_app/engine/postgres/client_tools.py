@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from migrations_app.engine.control import Control
-from migrations_app.engine.errors import EngineError, ToolFailed
+from migrations_app.engine.errors import ConnectionLost, EngineError, ToolFailed
 from migrations_app.engine.portal_disk import portal_disk_full, tells_full_disk
 from migrations_app.engine.postgres.server_errors import explain_failure
 from migrations_app.engine.spec import Endpoint
@@ -142,6 +143,11 @@ def run(
 
 
 def _failure(program: str, said: str, *, exit_code: int, endpoint: Endpoint | None) -> EngineError:
+    if exit_code == -signal.SIGKILL and not said:
+        return ConnectionLost(
+            f"{program} was killed.",
+            hint="If it happens again, look whether this machine runs out of memory (dmesg).",
+        )
     if tells_full_disk(said, exit_code=exit_code):
         return portal_disk_full(said)
     what = f"{program} ended with exit code {exit_code}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import tempfile
 from typing import IO
 
 from migrations_app.engine.control import Control
-from migrations_app.engine.errors import CopyFailed, EngineError
+from migrations_app.engine.errors import ConnectionLost, CopyFailed, EngineError
 from migrations_app.engine.postgres import client_tools
 from migrations_app.engine.postgres.connection import NO_SESSION_LIMITS, Server, conninfo
 from migrations_app.engine.postgres.server_errors import explain_failure
@@ -27,6 +28,7 @@ SESSION = (
     "SET lc_monetary = 'C'",
     NO_SESSION_LIMITS,
     "SET search_path = ''",
+    "SET synchronize_seqscans = off",  # rows keep their order, as with pg_dump, though a digest reads beside the copy
 )
 
 
@@ -108,19 +110,28 @@ class Psql:
         self.kill()
         self.process.wait()
         self._control.check()
+        text = self._said()
+        if not text:
+            return ConnectionLost(
+                f"{self.doing}: psql was killed.",
+                hint="If it happens again, look whether this machine runs out of memory (dmesg).",
+                server_message=f"exit code {self.process.returncode}",
+            )
+        return explain_failure(text, endpoint=self.server.endpoint, kind=kind, what=self.doing)
+
+    def _said(self) -> str:
         self._errors.seek(0)
-        text = self._errors.read().decode(errors="replace").strip()[-4000:]
-        return explain_failure(
-            text or "psql ended without a word: it was killed.",
-            endpoint=self.server.endpoint,
-            kind=kind,
-            what=self.doing,
-        )
+        return self._errors.read().decode(errors="replace").strip()[-4000:]
 
     @property
-    def said_something(self) -> bool:
-        """True when psql printed an error of its own, and was not just left behind by its partner."""
-        return self._errors.seek(0, 2) > 0
+    def is_running(self) -> bool:
+        """True until the process has ended."""
+        return self.process.poll() is None
+
+    @property
+    def wrote_into_closed_pipe(self) -> bool:
+        """True when it ended only because nobody read its rows any more."""
+        return self.process.returncode == -signal.SIGPIPE or "Broken pipe" in self._said()
 
     def close(self) -> None:
         """End the process, whatever it does; an open transaction is rolled back by the server."""

@@ -114,13 +114,18 @@ class Lane:
         return read, written
 
     def _raise_the_cause(self, failed: Psql) -> None:
-        """When one side dies the other follows; the side that printed an error knows why."""
-        partner = self._target if failed is self._source else self._source
+        """When one side dies the other follows; tell what died first, not what followed from it.
+
+        A target that fails makes the source write into a closed pipe. A source that fails ends the rows too early,
+        which the target may call a broken format.
+        """
         deadline = time.monotonic() + PARTNER_GRACE_SECONDS
-        while not failed.said_something and not partner.said_something and time.monotonic() < deadline:
+        while (self._source.is_running or self._target.is_running) and time.monotonic() < deadline:
             time.sleep(0.02)
-        if not failed.said_something and partner.said_something:
-            raise partner.failure()
+        source_died = not self._source.is_running and not self._source.wrote_into_closed_pipe
+        cause = self._source if source_died else self._target
+        if cause is not failed:
+            raise cause.failure()
 
     def close(self) -> None:
         """End both processes; an open transaction is rolled back."""
