@@ -50,7 +50,8 @@ class Portal:
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
-            return str(self.places.var_dir) in f"{process.cmdline()} {process.environ()} {process.cwd()}"
+            ours = str(self.places.var_dir) in f"{process.cmdline()} {process.environ()} {process.cwd()}"
+            return ours and process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False
 
