@@ -17,19 +17,6 @@ from tests.engine.moving import Move, assert_same_dump, nothing_left
 ROWS = "CREATE TABLE {0} (id int PRIMARY KEY, filler text); INSERT INTO {0} SELECT g, repeat('x', 200) FROM generate_series(1, {1}) g;"
 
 
-@pytest.fixture
-def pair(servers):
-    return servers.get(17), servers.get(18)
-
-
-@pytest.fixture
-def database(pair):
-    source, target = pair
-    with source.fresh_database() as name:
-        yield name
-        target.drop_database(name)
-
-
 def rows(server, database, query):
     return server.psql(query, database=database).split()
 

@@ -8,14 +8,8 @@ import pytest
 
 from migrations_app.engine.spec import Options, Selection, VerificationLevel
 from tests.engine.moving import Move, assert_same_dump, nothing_left
-from tests.fixtures.servers import ServerPool
 
 WEIRD = Path(__file__).with_name("weird.sql").read_text()
-
-
-@pytest.fixture
-def pair(servers: ServerPool):
-    return servers.get(17), servers.get(18)
 
 
 def test_weird_names_and_types_arrive_identical(pair, tmp_path):

@@ -14,19 +14,6 @@ from tests.engine.moving import Move, assert_same_dump
 from tests.engine.test_complaints_offline import ROWS, rows
 
 
-@pytest.fixture
-def pair(servers):
-    return servers.get(17), servers.get(18)
-
-
-@pytest.fixture
-def database(pair):
-    source, target = pair
-    with source.fresh_database() as name:
-        yield name
-        target.drop_database(name)
-
-
 @pytest.mark.parametrize(("when", "expected"), [(Step.SCHEMA, {"500"}), (Step.COPY, {"500", "1000"})])
 def test_a_table_reloaded_by_truncate_during_the_copy_loses_nothing(pair, database, tmp_path, when, expected):
     """Before the tables are locked a new snapshot is taken; after that the reload waits, or the copy lets it pass."""
