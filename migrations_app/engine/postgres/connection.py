@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -184,8 +184,3 @@ def _set_all(settings: dict[str, str]) -> sql.Composed:
 def qualified(schema: str, name: str) -> sql.Composed:
     """Return ``"schema"."name"`` quoted."""
     return sql.SQL("{}.{}").format(sql.Identifier(schema), sql.Identifier(name))
-
-
-def text(statement: LiteralString) -> sql.SQL:
-    """Return a trusted literal as a composable."""
-    return sql.SQL(statement)
