@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from django.db import connection
 
 from migrations_app.models import Migration, MigrationDatabase, State, VerificationResult
 from tests.cli.conftest import Command, Shop
@@ -121,8 +122,11 @@ def test_ctrl_c_leaves_the_migration_and_says_how_to_cancel(shop: Shop, migratio
 
 
 def _press_ctrl_c_when_queued() -> None:
-    while not Migration.objects.filter(state=State.QUEUED).exists():
-        time.sleep(0.05)
+    try:
+        while not Migration.objects.filter(state=State.QUEUED).exists():
+            time.sleep(0.05)
+    finally:
+        connection.close()
     time.sleep(0.7)
     os.kill(os.getpid(), signal.SIGINT)
 

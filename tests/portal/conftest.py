@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connections
 from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -26,4 +27,5 @@ def visitor(live_server: LiveServer, dana: User, monkeypatch: pytest.MonkeyPatch
         person.page.get_by_role("button", name="Log in").click()
         expect(person.page).to_have_title(re.compile("Dashboard"))
         yield person
+        connections.close_all()  # inside Playwright's event loop Django keeps connections apart from those outside
     assert person.complaints == []

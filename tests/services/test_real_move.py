@@ -105,24 +105,27 @@ def test_a_cancel_ends_what_a_killed_worker_left_on_the_servers(
     left_over.close()
 
 
+def portal_sessions() -> set[int]:
+    """Backends of the portal's own database, the test's own among them; earlier tests may have left some."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+            " AND pid <> pg_backend_pid()"
+        )
+        return {pid for (pid,) in cursor.fetchall()}
+
+
 def test_a_run_leaves_no_session_in_the_portals_own_database(
     make_migration: Callable[..., Migration], source_and_target: SourceAndTarget
 ) -> None:
+    before = portal_sessions()
     with source_and_target.source.fresh_database() as database:
         source_and_target.source.psql(SCHEMA, database=database)
         migration = start(make_migration, source_and_target, database, f"{database}_new")
         assert conduct_task(str(migration.pk)) == State.SUCCEEDED
         source_and_target.target.drop_database(f"{database}_new")
     deadline = time.monotonic() + 10  # a backend needs a moment to see that its client has gone
-    with connection.cursor() as cursor:
-        while True:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND backend_type = 'client backend'"
-            )
-            (sessions,) = cursor.fetchone()
-            if sessions == 1:
-                break
-            assert time.monotonic() < deadline, sessions
-            time.sleep(0.1)
+    while left := portal_sessions() - before:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
     assert sessions_of(migration, source_and_target) == 0
