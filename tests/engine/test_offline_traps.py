@@ -8,7 +8,7 @@ import time
 import pytest
 
 from migrations_app.engine.errors import LeaseLost, Stopped
-from migrations_app.engine.events import Step, StepFinished, StepStarted
+from migrations_app.engine.events import IndexFinished, IndexStarted, Step, StepFinished, StepStarted
 from migrations_app.engine.spec import Options, RolePolicy, VerificationLevel
 from tests.engine.moving import Move, assert_same_dump
 from tests.engine.test_complaints_offline import ROWS, rows
@@ -125,3 +125,57 @@ def test_secrets_of_foreign_servers_stay_out_of_findings(pair, database, tmp_pat
     move.run()
     assert any("MAPPING" in finding.subject for finding in move.log.findings)
     assert "fdw-top-secret" not in repr(move.log.events)
+
+
+def test_extended_statistics_are_filled(pair, database, tmp_path):
+    """ANALYZE must come after CREATE STATISTICS, else the planner knows the object and nothing from it."""
+    source, target = pair
+    source.psql(
+        "CREATE TABLE t (a int, b int); INSERT INTO t SELECT g % 10, g % 10 FROM generate_series(1, 1000) g;"
+        "CREATE STATISTICS t_ab (dependencies) ON a, b FROM t; COMMENT ON STATISTICS t_ab IS 'go together'; ANALYZE t",
+        database=database,
+    )
+    move = Move(source, target, [database], tmp_path)
+    move.must_succeed()
+    assert_same_dump(move)
+    assert rows(target, database, "SELECT count(*) FROM pg_stats_ext WHERE dependencies IS NOT NULL") == ["1"]
+
+
+def test_many_indexes_of_one_table_are_built_side_by_side(pair, database, tmp_path):
+    """Beside what locks the table: a primary key, a unique constraint, CLUSTER ON and REPLICA IDENTITY."""
+    source, target = pair
+    source.psql(
+        "CREATE TABLE wide (id int PRIMARY KEY, u int NOT NULL UNIQUE, a int NOT NULL, b int, c int, d text);"
+        "INSERT INTO wide SELECT g, g, g, g % 7, g % 11, md5(g::text) FROM generate_series(1, 50000) g;"
+        "CREATE UNIQUE INDEX wide_a ON wide (a); CREATE INDEX wide_b ON wide (b); CREATE INDEX wide_c ON wide (c);"
+        "CREATE INDEX wide_d ON wide (d); CREATE INDEX wide_lower ON wide (lower(d));"
+        "ALTER TABLE wide CLUSTER ON wide_b; ALTER TABLE wide REPLICA IDENTITY USING INDEX wide_a",
+        database=database,
+    )
+    move = Move(source, target, [database], tmp_path, options=Options(jobs=4, verification=VerificationLevel.FULL))
+    building, most_at_once = set[str](), 0
+
+    def watch(event):
+        nonlocal most_at_once
+        if isinstance(event, IndexStarted):
+            building.add(event.index)
+            most_at_once = max(most_at_once, len(building))
+        if isinstance(event, IndexFinished):
+            building.discard(event.index)
+
+    assert move.run(on_event=watch).succeeded, move.log.failures
+    assert not building
+    assert most_at_once > 1
+    assert_same_dump(move)
+
+
+def test_dots_in_names_do_not_make_two_tables_one(pair, database, tmp_path):
+    """The tables "a.b"."c" and "a"."b.c": what is noted as copied for one must not count for the other."""
+    source, target = pair
+    source.psql(
+        'CREATE SCHEMA "a.b"; CREATE SCHEMA a; CREATE TABLE "a.b".c AS SELECT 1 AS x; CREATE TABLE a."b.c" AS SELECT 2 AS x',
+        database=database,
+    )
+    move = Move(source, target, [database], tmp_path)
+    move.must_succeed()
+    assert_same_dump(move)

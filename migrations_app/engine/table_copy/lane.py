@@ -18,7 +18,7 @@ from types import TracebackType
 
 from migrations_app.engine.errors import CopyFailed
 from migrations_app.engine.job import DatabaseJob
-from migrations_app.engine.plan import ClaimedPart, PartKind
+from migrations_app.engine.plan import ClaimedPart
 from migrations_app.engine.postgres.psql import Psql
 from migrations_app.engine.snapshot import Snapshot
 from migrations_app.engine.table_copy.slow_lane import SlowLane
@@ -71,7 +71,7 @@ class Lane:
         self._source.doing = self._target.doing = f"{table.label} could not be copied"
         self._join_snapshot()
         self._target.send("BEGIN", self._markers.hold)
-        if part.kind is PartKind.WHOLE:
+        if options.freeze:
             self._target.send(f"TRUNCATE ONLY {relation(table)}")
         self._target.send(rf"\copy {relation(table)}{column_list(table)} from {self._pipe_word} with ({options.write})")
         self._source.send(rf"\copy {rows_of(table, part)} to {self._pipe_word} with ({options.read})")

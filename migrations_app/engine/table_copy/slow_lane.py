@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from migrations_app.engine.errors import CopyFailed
 from migrations_app.engine.job import DatabaseJob
-from migrations_app.engine.plan import ClaimedPart, PartKind
+from migrations_app.engine.plan import ClaimedPart
 from migrations_app.engine.postgres import Connection, Error
 from migrations_app.engine.postgres.server_errors import explain_failure
 from migrations_app.engine.snapshot import Snapshot
@@ -45,7 +45,7 @@ class SlowLane:
         if table.is_configuration:
             only_theirs = f" WHERE {table.condition}" if table.condition else ""
             target.execute(f"DELETE FROM ONLY {relation(table)}{only_theirs}".encode(self.job.codec))  # noqa: S608
-        elif part.kind is PartKind.WHOLE:
+        elif options.freeze:
             target.execute(f"TRUNCATE ONLY {relation(table)}".encode(self.job.codec))
         read = f"COPY {rows_of(table, part)} TO STDOUT WITH ({options.read})".encode(self.job.codec)
         write = f"COPY {relation(table)}{column_list(table)} FROM STDIN WITH ({options.write})".encode(self.job.codec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
+from migrations_app.engine.table_copy.statements import table_key
 
 
 def forget_emptied_tables(job: DatabaseJob) -> None:
@@ -24,7 +25,7 @@ def forget_emptied_tables(job: DatabaseJob) -> None:
         forgotten = connection.execute(
             "DELETE FROM _migration_portal.marker"
             " WHERE kind = 'part' AND regexp_replace(key, '#[0-9]+$', '') = ANY (%s)",
-            ([f"{schema}.{name}" for schema, name in emptied],),
+            ([table_key(schema, name) for schema, name in emptied],),
         ).rowcount
         if forgotten:
             job.markers.forget(connection, kind="step", keys=["copied"])
