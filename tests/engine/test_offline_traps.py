@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
-from migrations_app.engine.errors import LeaseLost, Stopped
+from benchmarks.memory_queue import MemoryPartQueue
+from migrations_app.engine.control import Control
+from migrations_app.engine.errors import EngineError, LeaseLost, Stopped
 from migrations_app.engine.events import IndexFinished, IndexStarted, Step, StepFinished, StepStarted
+from migrations_app.engine.job import DatabaseJob
+from migrations_app.engine.plan import ClaimedPart
+from migrations_app.engine.postgres import Server
+from migrations_app.engine.snapshot import hold_snapshot
 from migrations_app.engine.spec import Options, RolePolicy, VerificationLevel
-from tests.engine.moving import Move, assert_same_dump
+from migrations_app.engine.table_copy.lane import open_lane
+from migrations_app.engine.target.markers import Markers
+from tests.engine.moving import EventLog, Move, assert_same_dump
 from tests.engine.test_complaints_offline import ROWS, rows
+
+HOLD = "CREATE FUNCTION _migration_portal.hold(bigint) RETURNS void LANGUAGE sql AS ''"
 
 
 @pytest.mark.parametrize(("when", "expected"), [(Step.SCHEMA, {"500"}), (Step.COPY, {"500", "1000"})])
@@ -179,3 +190,37 @@ def test_dots_in_names_do_not_make_two_tables_one(pair, database, tmp_path):
     move = Move(source, target, [database], tmp_path)
     move.must_succeed()
     assert_same_dump(move)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("broken", ["source", "target"])
+def test_a_client_that_dies_before_it_opens_the_pipe_does_not_leave_the_other_waiting(pair, database, tmp_path, broken):
+    """Each psql waits in open() until the other opens the named pipe; both are listened to, so the death is seen."""
+    source, target = pair
+    source.psql(ROWS.format("t", 10), database=database)
+    move = Move(source, target, [database], tmp_path)
+    move.must_succeed()
+    target.psql(f"CREATE SCHEMA _migration_portal; {HOLD}", database=database)
+    job = DatabaseJob(
+        spec=move.spec,
+        database=move.spec.databases[0],
+        source=Server(move.spec.source),
+        target=Server(move.spec.target),
+        reporter=EventLog(),
+        control=Control(fence=1),
+        queue=MemoryPartQueue(),
+        markers=Markers(move.id, move.spec.databases[0].id, 1),
+        work_dir=tmp_path,
+    )
+    with hold_snapshot(job.source, database) as snapshot:
+        if broken == "source":
+            snapshot = replace(snapshot, name="00000000-00000000-1")
+        else:
+            target.psql("DROP SCHEMA _migration_portal CASCADE", database=database)
+        (table,) = move.queues[move.spec.databases[0].id].tables()
+        with open_lane(job, snapshot, number=0) as lane:
+            slow = lane._source if broken == "source" else lane._target
+            slow.send("SELECT pg_sleep(0.5)")  # the other has said something and waits when this one dies
+            with pytest.raises(EngineError) as told:
+                lane.copy(ClaimedPart(1, table, table.parts[0], 1))
+    assert ("snapshot" if broken == "source" else "_migration_portal") in told.value.server_message

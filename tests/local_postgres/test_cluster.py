@@ -21,7 +21,8 @@ from tests.fixtures.servers import free_port
 from tests.fixtures.session import worker_dir
 from tests.fixtures.templates import TEST_SETTINGS, template_for
 
-WAYS: list[Way | None] = [Way.NAMESPACE, Way.OTHER_USER] if os.geteuid() == 0 else [None]
+needs_namespaces = pytest.mark.skipif(not namespaces_work(), reason="this machine refuses user namespaces")
+WAYS = [pytest.param(Way.NAMESPACE, marks=needs_namespaces), Way.OTHER_USER] if os.geteuid() == 0 else [None]
 as_every_way = pytest.mark.parametrize("way", WAYS)
 
 
@@ -55,8 +56,6 @@ def process_with_another_job() -> subprocess.Popen[bytes]:
 
 @as_every_way
 def test_initdb_start_stop_and_start_again(directory: Path, way: Way | None) -> None:
-    if way is Way.NAMESPACE and not namespaces_work():
-        pytest.fail("this machine refuses user namespaces to root; run the other tests of this file")
     cluster = Cluster(directory / "data", find(17), settings=TEST_SETTINGS, way=way)
     assert not cluster.exists()
     cluster.create()
@@ -231,6 +230,7 @@ def test_root_hands_its_data_to_nobody_and_keeps_going_that_way(directory: Path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has a choice")
+@needs_namespaces
 def test_root_moves_from_a_namespace_to_another_user_when_namespaces_are_gone(directory: Path) -> None:
     first = Cluster(directory / "data", find(17), settings=TEST_SETTINGS, way=Way.NAMESPACE)
     first.create(template=template_for(first.installation))

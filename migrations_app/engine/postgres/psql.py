@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from migrations_app.engine.postgres.connection import NO_SESSION_LIMITS, Server,
 from migrations_app.engine.postgres.server_errors import explain_failure
 
 COPY_TAG = re.compile(rb"^COPY (\d+)$")
+READ_BYTES = 65536
 SESSION = (
     r"\set VERBOSITY verbose",
     "SET client_min_messages = warning",
@@ -43,6 +45,7 @@ class Psql:
         self._codec = codec
         self._sequence = 0
         self._pending = b""
+        self.copied: int | None = None
         self.process: subprocess.Popen[bytes] = client_tools.start(
             "psql",
             [
@@ -86,24 +89,30 @@ class Psql:
             raise self.failure() from error
 
     def mark(self) -> bytes:
-        """Ask psql to say when it has reached this point; ``read_until`` waits for it."""
+        """Ask psql to say when it has reached this point; ``read_some`` and ``read_until`` look for it."""
         self._sequence += 1
+        self.copied = None
         self.send(rf"\echo @reached {self._sequence}")
         return b"@reached %d" % self._sequence
 
-    def read_until(self, mark: bytes) -> int | None:
-        """Wait until psql reached ``mark``; return the row count of the last COPY before it, if any.
+    def read_some(self, mark: bytes) -> bool:
+        """Read once what psql wrote, waiting if that is nothing yet; True when it has reached ``mark``.
 
-        Raises what ``failure`` explains when psql ended first.
+        Keeps the row count of the last COPY in ``copied``. Raises what ``failure`` explains when psql ended first.
         """
-        rows = None
-        for raw in self.stdout:
-            line = raw.rstrip(b"\n")
-            if line == mark:
-                return rows
+        chunk = os.read(self.stdout.fileno(), READ_BYTES)
+        if not chunk:
+            raise self.failure()
+        *lines, self._pending = (self._pending + chunk).split(b"\n")
+        for line in lines:
             tag = COPY_TAG.match(line)
-            rows = int(tag.group(1)) if tag else rows
-        raise self.failure()
+            self.copied = int(tag.group(1)) if tag else self.copied
+        return mark in lines
+
+    def read_until(self, mark: bytes) -> None:
+        """Wait until psql has reached ``mark``."""
+        while not self.read_some(mark):
+            continue
 
     def failure(self, *, kind: type[EngineError] = CopyFailed) -> EngineError:
         """End the process and return the typed error for what it printed last."""

@@ -94,24 +94,26 @@ class Lane:
         self._parts += 1
 
     def _wait_for_both(self) -> tuple[int, int]:
+        """Listen to both at once: one that died before it opened the pipe leaves the other waiting there for good."""
         marks = {self._source: self._source.mark(), self._target: self._target.mark()}
-        counts: dict[Psql, int | None] = {}
         with selectors.DefaultSelector() as selector:
             for psql in marks:
                 selector.register(psql.stdout, selectors.EVENT_READ, psql)
-            while len(counts) < 2:
+            while selector.get_map():
                 for key, _ in selector.select():
-                    psql = key.data
-                    selector.unregister(psql.stdout)
-                    try:
-                        counts[psql] = psql.read_until(marks[psql])
-                    except Exception:
-                        self._raise_the_cause(psql)
-                        raise
-        read, written = counts[self._source], counts[self._target]
+                    if self._has_reached(key.data, marks[key.data]):
+                        selector.unregister(key.fileobj)
+        read, written = self._source.copied, self._target.copied
         if read is None or written is None:
             raise CopyFailed("psql did not say how many rows it copied.", hint="Resume to copy the part again.")
         return read, written
+
+    def _has_reached(self, psql: Psql, mark: bytes) -> bool:
+        try:
+            return psql.read_some(mark)
+        except Exception:
+            self._raise_the_cause(psql)
+            raise
 
     def _raise_the_cause(self, failed: Psql) -> None:
         """When one side dies the other follows; tell what died first, not what followed from it.
