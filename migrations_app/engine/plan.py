@@ -34,6 +34,9 @@ class TablePlan:
 
     ``is_configuration``: an extension's own table, in which ``condition`` tells the user's rows from its own.
 
+    ``tree`` is set for a partition whose rows may belong to another partition on the target: schema and name of the
+    partitioned table to which they are written. Its partitions are complete, and compared, all together.
+
     ``bytes`` is the heap and TOAST size on the source, ``rows_estimate`` is reltuples (-1: never analyzed).
     """
 
@@ -47,6 +50,17 @@ class TablePlan:
     parts: tuple[PartPlan, ...]
     condition: str = ""
     is_configuration: bool = False
+    tree: tuple[str, str] | None = None
+
+    @property
+    def full_name(self) -> tuple[str, str]:
+        """Schema and name."""
+        return self.schema, self.name
+
+    @property
+    def destination(self) -> tuple[str, str]:
+        """Schema and name of the table to which the rows are written."""
+        return self.tree or self.full_name
 
     @property
     def label(self) -> str:

@@ -49,6 +49,7 @@ def _table_row(table: TablePlan, database_id: UUID) -> TableCopy:
             "columns": list(table.columns),
             "binary": table.binary,
             "condition": table.condition,
+            "tree": table.tree,
             "parts": [[part.number, part.kind.value, part.lower, part.upper, part.key_column] for part in table.parts],
         },
     )
@@ -84,6 +85,7 @@ def _table_plan(schema: str, name: str, size: int, rows_estimate: int, stored: s
         binary=plan["binary"],
         parts=tuple(_part_plan(part) for part in plan["parts"]),
         condition=plan["condition"],
+        tree=tuple(plan["tree"]) if plan.get("tree") else None,
     )
 
 

@@ -224,3 +224,64 @@ def test_a_client_that_dies_before_it_opens_the_pipe_does_not_leave_the_other_wa
             with pytest.raises(EngineError) as told:
                 lane.copy(ClaimedPart(1, table, table.parts[0], 1))
     assert ("snapshot" if broken == "source" else "_migration_portal") in told.value.server_message
+
+
+SCATTERED = """
+CREATE TYPE colour AS ENUM ('red', 'green', 'blue', 'black', 'white');
+CREATE TABLE cars (id int NOT NULL, colour colour NOT NULL, note text) PARTITION BY HASH (colour);
+CREATE TABLE cars_0 PARTITION OF cars FOR VALUES WITH (MODULUS 3, REMAINDER 0);
+CREATE TABLE cars_1 (note text, colour colour NOT NULL, id int NOT NULL);
+ALTER TABLE cars ATTACH PARTITION cars_1 FOR VALUES WITH (MODULUS 3, REMAINDER 1);
+CREATE TABLE cars_2 PARTITION OF cars FOR VALUES WITH (MODULUS 3, REMAINDER 2);
+CREATE INDEX ON cars (id);
+INSERT INTO cars SELECT g, (ARRAY['red', 'green', 'blue', 'black', 'white']::colour[])[1 + g % 5], 'car ' || g FROM generate_series(1, 1000) g;
+"""
+CARS = "SELECT count(*), sum(id), count(DISTINCT colour) FROM cars"
+
+
+@pytest.mark.parametrize("major", [11, 17])
+def test_partitions_by_hash_of_an_enum_are_filled_anew(servers, tmp_path, major):
+    """An enum's value hashes by its OID, which is another one on the target; so does the partition of a row."""
+    source, target = servers.get(major), servers.get(18)
+    with source.fresh_database() as database:
+        source.psql(SCATTERED, database=database)
+        target.psql("CREATE TYPE spent_oids AS ENUM ('a', 'b', 'c')", database="postgres")
+        move = Move(source, target, [database], tmp_path, options=Options(jobs=3, verification=VerificationLevel.FULL))
+        move.must_succeed()
+        assert target.psql(CARS, database=database) == source.psql(CARS, database=database)
+        assert target.psql("SELECT indexrelid FROM pg_index WHERE NOT indisvalid", database=database) == ""
+        target.psql("DROP TYPE spent_oids", database="postgres")
+        target.drop_database(database)
+
+
+def test_scattered_partitions_are_copied_again_when_the_snapshot_is_lost(pair, database, tmp_path):
+    source, target = pair
+    source.psql(SCATTERED, database=database)
+    move = Move(source, target, [database], tmp_path, options=Options(jobs=1, verification=VerificationLevel.FULL))
+
+    def stop(event):
+        if isinstance(event, IndexStarted) or (isinstance(event, StepFinished) and event.step is Step.COPY):
+            move.control.stop(LeaseLost("The test took the lease away."))
+
+    with pytest.raises(Stopped):
+        move.run(on_event=stop)
+    target.psql("DELETE FROM _migration_portal.marker WHERE key = 'copied'", database=database)
+    source.psql("UPDATE cars SET note = 'changed' WHERE id = 1", database=database)
+    move.must_succeed()
+    assert any("copied again" in note for note in move.log.notes)
+    assert target.psql(CARS, database=database) == source.psql(CARS, database=database)
+    target.drop_database(database)
+
+
+def test_a_changed_row_in_scattered_partitions_is_found(pair, database, tmp_path):
+    source, target = pair
+    source.psql(SCATTERED, database=database)
+    move = Move(source, target, [database], tmp_path)
+
+    def change(event):
+        if isinstance(event, StepStarted) and event.step is Step.VERIFY:
+            target.psql("UPDATE cars SET note = 'other' WHERE id = 7", database=database)
+
+    assert not move.run(on_event=change).succeeded
+    assert {event.name for event in move.log.differences} == {"public.cars_0", "public.cars_1", "public.cars_2"}
+    assert all("all partitions of public.cars" in event.detail for event in move.log.differences)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from migrations_app.engine.errors import TargetNotOurs
 from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
-from migrations_app.engine.plan import PartPlan, TablePlan
+from migrations_app.engine.plan import TablePlan
 from migrations_app.engine.postgres import Connection, qualified, sql
 from migrations_app.engine.snapshot import Snapshot
 from migrations_app.engine.spec import VerificationLevel
@@ -44,8 +44,12 @@ def adopt(
 
 def _with_flags(begun: Sequence[TablePlan], planned: Sequence[TablePlan]) -> list[TablePlan]:
     """The queue keeps how a table is cut into parts; what kind of table it is, the source tells anew."""
-    configuration = {(table.schema, table.name) for table in planned if table.is_configuration}
-    return [replace(table, is_configuration=(table.schema, table.name) in configuration) for table in begun]
+    configuration = {table.full_name for table in planned if table.is_configuration}
+    trees = {table.full_name: table.tree for table in planned}
+    return [
+        replace(table, is_configuration=table.full_name in configuration, tree=trees.get(table.full_name))
+        for table in begun
+    ]
 
 
 def _require_same_tables(begun: Sequence[TablePlan], planned: Sequence[TablePlan]) -> None:
@@ -65,18 +69,18 @@ def _prove_or_reset(
     plan = plan_digests(job, snapshot, level=VerificationLevel.FULL)
     kept = reset = 0
     with snapshot.reader("adopt") as source:
-        for table in tables:
+        for together in _by_destination(tables):
             job.control.check()
-            parts = [part for part in table.parts if part_key(table, part) in done]
-            if not parts:
+            keys = [part_key(table, part) for table in together for part in table.parts]
+            if not any(key in done for key in keys):
                 continue
-            if _is_proved(source, target, table, parts=parts, plan=plan):
+            if together[0].tree is None and _is_proved(source, target, together[0], done=done, plan=plan):
                 kept += 1
                 continue
-            reset += 1
-            _reset(job, target, table)
-            for part in parts:
-                del done[part_key(table, part)]
+            reset += len(together)
+            _reset(job, target, together, keys=keys)
+            for key in keys:
+                done.pop(key, None)
     job.note(
         f"The first snapshot of the source was lost. {kept} tables copied before are identical in the new one and "
         f"stay; {reset} changed in between and are copied again.",
@@ -84,14 +88,23 @@ def _prove_or_reset(
     )
 
 
+def _by_destination(tables: Sequence[TablePlan]) -> list[list[TablePlan]]:
+    """Each table alone; the partitions of a tree together, since rows of one may be in another."""
+    found: dict[tuple[str, str], list[TablePlan]] = {}
+    for table in tables:
+        found.setdefault(table.destination, []).append(table)
+    return list(found.values())
+
+
 def _is_proved(
-    source: Connection, target: Connection, table: TablePlan, *, parts: Sequence[PartPlan], plan: DigestPlan
+    source: Connection, target: Connection, table: TablePlan, *, done: Mapping[str, str], plan: DigestPlan
 ) -> bool:
-    """The target holds the rows of these parts and no other: the digests must be equal and leave out no column."""
-    name = (table.schema, table.name)
-    columns = plan.columns.get(name, ())
+    """The target holds the rows of the noted parts and no other: the digests must be equal and leave out no column."""
+    columns = plan.columns.get(table.full_name, ())
     expected = plan.empty(table)
-    for part in parts:
+    for part in table.parts:
+        if part_key(table, part) not in done:
+            continue
         expected += hash_table(
             source,
             schema=table.schema,
@@ -107,14 +120,14 @@ def _is_proved(
     return found == expected and not found.unprovable_columns
 
 
-def _reset(job: DatabaseJob, target: Connection, table: TablePlan) -> None:
+def _reset(job: DatabaseJob, target: Connection, tables: Sequence[TablePlan], *, keys: Sequence[str]) -> None:
+    """Empty the tables and forget their parts at once; an extension's own table is emptied when it is copied again."""
     with target.transaction():
         job.markers.hold_on(target)
-        if table.is_configuration:
-            job.markers.forget(target, kind="part", keys=[part_key(table, part) for part in table.parts])
-            return
-        target.execute(sql.SQL("TRUNCATE ONLY {}").format(qualified(table.schema, table.name)))
-        job.markers.forget(target, kind="part", keys=[part_key(table, part) for part in table.parts])
+        for table in tables:
+            if not table.is_configuration:
+                target.execute(sql.SQL("TRUNCATE ONLY {}").format(qualified(table.schema, table.name)))
+        job.markers.forget(target, kind="part", keys=keys)
 
 
 def _match_queue(job: DatabaseJob, tables: Sequence[TablePlan], *, done: Mapping[str, str]) -> None:

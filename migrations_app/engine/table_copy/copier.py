@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -38,7 +39,7 @@ class DigestPlan:
 
     def empty(self, table: TablePlan) -> TableDigest:
         """Return the digest of no rows."""
-        return empty_digest(self.columns.get((table.schema, table.name), ()), method=self.method)
+        return empty_digest(self.columns.get(table.destination, ()), method=self.method)
 
 
 def plan_digests(job: DatabaseJob, snapshot: Snapshot, *, level: VerificationLevel) -> DigestPlan:
@@ -52,16 +53,23 @@ def plan_digests(job: DatabaseJob, snapshot: Snapshot, *, level: VerificationLev
 
 
 class TableCopier:
-    """Drives the lanes of one database. ``on_table`` is called once for each table whose rows are all there."""
+    """Drives the lanes of one database. ``on_table`` is called once for each of ``tables`` whose rows are all there."""
 
     def __init__(
-        self, job: DatabaseJob, snapshot: Snapshot, *, done: Mapping[str, str], on_table: Callable[[TablePlan], None]
+        self,
+        job: DatabaseJob,
+        snapshot: Snapshot,
+        *,
+        tables: Sequence[TablePlan],
+        done: Mapping[str, str],
+        on_table: Callable[[TablePlan], None],
     ) -> None:
         self._job = job
         self._snapshot = snapshot
         self._done = done
         self._on_table = on_table
-        self._told: set[TableName] = set()
+        self._told: dict[TableName, list[TablePlan]] = {}
+        self._members = Counter(table.destination for table in tables)
         self._lock = threading.Lock()
         self.running: dict[str, ClaimedPart] = {}
 
@@ -112,12 +120,15 @@ class TableCopier:
             self.tell(table)
 
     def tell(self, table: TablePlan) -> None:
-        """Say once that a table is complete."""
+        """Say once that a table is complete; partitions that fill each other are complete together."""
         with self._lock:
-            if (table.schema, table.name) in self._told:
+            told = self._told.setdefault(table.destination, [])
+            if table in told:
                 return
-            self._told.add((table.schema, table.name))
-        self._on_table(table)
+            told.append(table)
+            complete = [*told] if len(told) == self._members[table.destination] else []
+        for each in complete:
+            self._on_table(each)
 
 
 class SourceDigester:
@@ -148,7 +159,7 @@ class SourceDigester:
                     connection,
                     schema=table.schema,
                     table=table.name,
-                    columns=self._plan.columns.get(name, ()),
+                    columns=self._plan.columns.get(table.destination, ()),
                     method=self._plan.method,
                     part=part,
                     condition=table.condition,

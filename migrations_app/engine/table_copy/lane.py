@@ -23,11 +23,11 @@ from migrations_app.engine.postgres.psql import Psql
 from migrations_app.engine.snapshot import Snapshot
 from migrations_app.engine.table_copy.slow_lane import SlowLane
 from migrations_app.engine.table_copy.statements import (
-    column_list,
     copy_options,
     fits_one_line,
     part_key,
     relation,
+    rows_into,
     rows_of,
 )
 
@@ -73,7 +73,7 @@ class Lane:
         self._target.send("BEGIN", self._markers.hold)
         if options.freeze:
             self._target.send(f"TRUNCATE ONLY {relation(table)}")
-        self._target.send(rf"\copy {relation(table)}{column_list(table)} from {self._pipe_word} with ({options.write})")
+        self._target.send(rf"\copy {rows_into(table)} from {self._pipe_word} with ({options.write})")
         self._source.send(rf"\copy {rows_of(table, part)} to {self._pipe_word} with ({options.read})")
         read, written = self._wait_for_both()
         if read != written:

@@ -20,15 +20,28 @@ def plan_tables(connection: Connection, *, selection: Selection, split_bytes: in
     version = connection.info.server_version
     cursor = connection.execute(queries.get("plan_tables", server_version=version), {})
     names = [column.name for column in cursor.description or ()]
+    trees = _trees(connection)
     tables = [
-        _plan(connection, dict(zip(names, row, strict=True)), split_bytes=split_bytes, version=version)
+        _plan(connection, dict(zip(names, row, strict=True)), split_bytes=split_bytes, trees=trees)
         for row in cursor.fetchall()
         if selection.takes(row[names.index("schema")], row[names.index("name")])
     ]
     return sorted(tables, key=lambda table: (-table.bytes, table.schema, table.name))
 
 
-def _plan(connection: Connection, row: dict[str, Any], *, split_bytes: int, version: int) -> TablePlan:
+def _trees(connection: Connection) -> dict[int, tuple[str, str]]:
+    """Return the OID of each partition whose rows must be spread anew, with the table that does it.
+
+    pg_dump calls this --load-via-partition-root: https://www.postgresql.org/docs/18/app-pgdump.html
+    """
+    query = queries.get("scattered_partitions", server_version=connection.info.server_version)
+    return {row[0]: (row[1], row[2]) for row in connection.execute(query, {})}
+
+
+def _plan(
+    connection: Connection, row: dict[str, Any], *, split_bytes: int, trees: dict[int, tuple[str, str]]
+) -> TablePlan:
+    version = connection.info.server_version
     return TablePlan(
         oid=row["oid"],
         schema=row["schema"],
@@ -40,6 +53,7 @@ def _plan(connection: Connection, row: dict[str, Any], *, split_bytes: int, vers
         parts=tuple(_parts(connection, row, split_bytes=split_bytes, version=version)),
         condition=_bare_condition(row["condition"]),
         is_configuration=row["is_configuration"],
+        tree=trees.get(row["oid"]),
     )
 
 

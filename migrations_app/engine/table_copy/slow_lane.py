@@ -10,7 +10,13 @@ from migrations_app.engine.plan import ClaimedPart
 from migrations_app.engine.postgres import Connection, Error
 from migrations_app.engine.postgres.server_errors import explain_failure
 from migrations_app.engine.snapshot import Snapshot
-from migrations_app.engine.table_copy.statements import column_list, copy_options, part_key, relation, rows_of
+from migrations_app.engine.table_copy.statements import (
+    copy_options,
+    part_key,
+    relation,
+    rows_into,
+    rows_of,
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class SlowLane:
         elif options.freeze:
             target.execute(f"TRUNCATE ONLY {relation(table)}".encode(self.job.codec))
         read = f"COPY {rows_of(table, part)} TO STDOUT WITH ({options.read})".encode(self.job.codec)
-        write = f"COPY {relation(table)}{column_list(table)} FROM STDIN WITH ({options.write})".encode(self.job.codec)
+        write = f"COPY {rows_into(table)} FROM STDIN WITH ({options.write})".encode(self.job.codec)
         reading, writing = source.cursor(), target.cursor()
         with reading.copy(read) as rows_out, writing.copy(write) as rows_in:
             for block in rows_out:

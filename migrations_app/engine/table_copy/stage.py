@@ -71,7 +71,9 @@ class CopyStage:
                 self._restore_schema(job, snapshot)
                 self._plan(job, snapshot, planned=planned, copied=copied)
                 builder = IndexBuilder(job, self.indexes)
-                copier = TableCopier(job, snapshot, done=self._done, on_table=builder.table_is_ready)
+                copier = TableCopier(
+                    job, snapshot, tables=self.tables, done=self._done, on_table=builder.table_is_ready
+                )
                 for table in self.tables:
                     if copied is not None or all(part_key(table, part) in self._done for part in table.parts):
                         copier.tell(table)

@@ -22,12 +22,12 @@ def copy_options(table: TablePlan, part: PartPlan) -> CopyOptions:
 
     https://www.postgresql.org/docs/18/sql-copy.html
     """
-    is_whole = part.kind is PartKind.WHOLE and not table.is_configuration
+    is_whole = part.kind is PartKind.WHOLE and not table.is_configuration and table.tree is None
     return CopyOptions(binary=table.binary, freeze=is_whole and table.bytes >= FREEZE_FROM_BYTES)
 
 
 def table_key(schema: str, name: str) -> str:
-    """Return the name of a table in the target's notes."""
+    """Return the quoted name of a table, which is also its name in the target's notes."""
     return f"{identifier(schema)}.{identifier(name)}"
 
 
@@ -47,17 +47,23 @@ def identifier(name: str) -> str:
 
 def fits_one_line(table: TablePlan) -> bool:
     r"""Tell whether ``\copy`` can name the table and its columns."""
-    return not any("\n" in name or "\r" in name for name in (table.schema, table.name, *table.columns))
+    names = (*table.full_name, *table.destination, *table.columns)
+    return not any("\n" in name or "\r" in name for name in names)
 
 
 def relation(table: TablePlan) -> str:
     """Return the quoted name of the table."""
-    return f"{identifier(table.schema)}.{identifier(table.name)}"
+    return table_key(*table.full_name)
 
 
 def column_list(table: TablePlan) -> str:
     """Return the quoted column list with its brackets; empty for a table without columns to copy."""
     return f" ({', '.join(identifier(name) for name in table.columns)})" if table.columns else ""
+
+
+def rows_into(table: TablePlan) -> str:
+    r"""Return what ``\copy … from`` writes to: the table itself, or the one that spreads its rows over partitions."""
+    return table_key(*table.destination) + column_list(table)
 
 
 def condition_of(table: TablePlan, part: PartPlan) -> str:

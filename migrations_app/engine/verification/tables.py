@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from itertools import pairwise
+from operator import add
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.crew import Crew
@@ -80,9 +81,10 @@ class _Comparison:
         self._verification = verification
         self._columns = columns
         self._source_digests = source_digests
+        self._tables = _by_destination(piece.table for task in work for piece in task)
         self._work = iter(work)
         self._lock = threading.Lock()
-        ranges = Counter(_name(piece.table) for task in work for piece in task)
+        ranges = Counter(piece.table.destination for task in work for piece in task)
         self._outcomes = {name: _Outcome(count) for name, count in ranges.items()}
         self._different: list[tuple[TablePlan, TableDigest, TableDigest, str]] = []
 
@@ -118,11 +120,11 @@ class _Comparison:
 
     def _piece(self, found: _Range) -> Piece:
         table = found.table
-        return Piece(table.schema, table.name, self._columns.get(_name(table), ()), found.part, table.condition)
+        return Piece(table.schema, table.name, self._columns.get(table.destination, ()), found.part, table.condition)
 
     def _add(self, table: TablePlan, result: TableDigest | Error) -> None:
         with self._lock:
-            outcome = self._outcomes[_name(table)]
+            outcome = self._outcomes[table.destination]
             outcome.ranges_left -= 1
             if isinstance(result, Error):
                 outcome.error = result
@@ -130,10 +132,13 @@ class _Comparison:
                 outcome.digest = result if outcome.digest is None else outcome.digest + result
             finished = outcome.ranges_left == 0
         if finished:
-            self._compare(table, outcome)
+            tables = self._tables[table.destination]
+            source = _sum([self._source_digests.get(each.full_name) for each in tables])
+            for each in tables:
+                self._compare(each, outcome, source=source)
 
-    def _compare(self, table: TablePlan, outcome: _Outcome) -> None:
-        verdicts, source = self._verification.verdicts, self._source_digests.get(_name(table))
+    def _compare(self, table: TablePlan, outcome: _Outcome, *, source: TableDigest | None) -> None:
+        verdicts = self._verification.verdicts
         if isinstance(outcome.error, MISSING):
             verdicts.add(
                 "table", table.label, CheckResult.DIFFERENT, source=source or "", detail=server_words(outcome.error)
@@ -148,6 +153,7 @@ class _Comparison:
                 with self._lock:
                     self._different.append((table, source, outcome.digest, detail))
             else:
+                detail = "; ".join(filter(None, [detail, _together(table)]))
                 verdicts.add("table", table.label, result, source=source, target=outcome.digest, detail=detail)
 
     def explain_differences(self) -> None:
@@ -170,13 +176,15 @@ class _Comparison:
                 )
 
     def _differing_rows(self, source: Connection, target: Connection, table: TablePlan, *, method: DigestMethod) -> str:
+        if table.tree is not None:
+            return f"Its rows were not searched: {_together(table)}"
         try:
             differences = find_differing_rows(
                 source,
                 target,
                 schema=table.schema,
                 table=table.name,
-                columns=self._columns.get(_name(table), ()),
+                columns=self._columns.get(table.destination, ()),
                 method=method,
                 condition=table.condition,
             )
@@ -188,8 +196,21 @@ class _Comparison:
         return str(differences)
 
 
-def _name(table: TablePlan) -> TableName:
-    return table.schema, table.name
+def _by_destination(tables: Iterable[TablePlan]) -> dict[TableName, list[TablePlan]]:
+    found: dict[TableName, list[TablePlan]] = {}
+    for table in dict.fromkeys(tables):
+        found.setdefault(table.destination, []).append(table)
+    return found
+
+
+def _sum(digests: Sequence[TableDigest | None]) -> TableDigest | None:
+    known = [digest for digest in digests if digest is not None]
+    return reduce(add, known) if len(known) == len(digests) else None
+
+
+def _together(table: TablePlan) -> str:
+    """An enum's hash is another one on each server, and so is the partition to which a row belongs."""
+    return f"compared as one with all partitions of {'.'.join(table.tree)}" if table.tree else ""
 
 
 def _ranges(target: Connection, tables: Sequence[TablePlan]) -> list[_Range]:
@@ -198,7 +219,7 @@ def _ranges(target: Connection, tables: Sequence[TablePlan]) -> list[_Range]:
     can_split = target.info.server_version >= 140000
     work: list[_Range] = []
     for table in tables:
-        heap, total = sizes.get(_name(table), (0, 0))
+        heap, total = sizes.get(table.full_name, (0, 0))
         work += _split(table, heap=heap, total=total) if can_split else [_Range(table, None, total)]
     return sorted(work, key=lambda piece: piece.blocks, reverse=True)
 
