@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import Connection, Error, qualified, queries, sql
+from migrations_app.engine.target.statistics import analyze
 
 ViewName = tuple[str, str]
 
@@ -34,11 +35,12 @@ def _refresh_round(job: DatabaseJob, target: Connection, names: list[ViewName]) 
             with target.transaction():
                 job.markers.hold_on(target)
                 target.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(qualified(*name)))
-            target.execute(sql.SQL("ANALYZE {}").format(qualified(*name)))
         except Error as error:
             if target.closed or job.control.stopping:
                 raise
             refused.append((name, str(error).strip()))
+            continue
+        analyze(job, target, name)
     return refused
 
 

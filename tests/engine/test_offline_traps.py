@@ -285,3 +285,67 @@ def test_a_changed_row_in_scattered_partitions_is_found(pair, database, tmp_path
     assert not move.run(on_event=change).succeeded
     assert {event.name for event in move.log.differences} == {"public.cars_0", "public.cars_1", "public.cars_2"}
     assert all("all partitions of public.cars" in event.detail for event in move.log.differences)
+
+
+def stopped_at(move, step, kind=StepStarted):
+    """Run until a step, then lose the lease there."""
+
+    def stop(event):
+        if isinstance(event, kind) and event.step is step:
+            move.control.stop(LeaseLost("The test took the lease away."))
+
+    with pytest.raises(Stopped):
+        move.run(on_event=stop)
+
+
+def test_a_table_filled_after_the_first_snapshot_was_lost_arrives_with_its_rows(pair, database, tmp_path):
+    """It was empty when the first run planned it; the second must not take that for true."""
+    source, target = pair
+    source.psql(ROWS.format("filled", 1000) + "CREATE TABLE later (id int PRIMARY KEY)", database=database)
+    move = Move(source, target, [database], tmp_path, options=Options(jobs=1, verification=VerificationLevel.FULL))
+    stopped_at(move, Step.COPY, StepFinished)
+    target.psql("DELETE FROM _migration_portal.marker WHERE key = 'copied'", database=database)
+    source.psql("INSERT INTO later SELECT generate_series(1, 500)", database=database)
+    move.must_succeed()
+    assert rows(target, database, "SELECT count(*) FROM later") == ["500"]
+
+
+def test_a_publication_of_all_tables_does_not_hinder_our_notes(pair, database, tmp_path):
+    source, target = pair
+    source.psql(ROWS.format("t", 10) + "CREATE PUBLICATION everything FOR ALL TABLES", database=database)
+    move = Move(source, target, [database], tmp_path)
+    stopped_at(move, Step.VERIFY)
+    move.must_succeed()
+    assert_same_dump(move)
+
+
+def test_statistics_that_cannot_be_collected_are_a_finding(pair, database, tmp_path):
+    source, target = pair
+    source.psql(
+        "CREATE TABLE t (a int NOT NULL, b int); INSERT INTO t SELECT g % 5, g FROM generate_series(1, 1000) g;"
+        "CREATE STATISTICS s ON (1 / a), b FROM t",
+        database=database,
+    )
+    move = Move(source, target, [database], tmp_path)
+    move.must_succeed()
+    (finding,) = [found for found in move.log.findings if found.code == "PM4011"]
+    assert "division by zero" in finding.server_message
+    assert finding.fix_sql == 'ANALYZE "public"."t";'
+
+
+def test_a_broken_foreign_key_stays_a_loss_until_its_rows_are_mended(pair, database, tmp_path):
+    source, target = pair
+    source.psql(
+        "CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1), (2);"
+        "CREATE TABLE c (p_id int REFERENCES p); INSERT INTO c VALUES (1), (2);"
+        "SET session_replication_role = replica; DELETE FROM p WHERE id = 2",
+        database=database,
+    )
+    move = Move(source, target, [database], tmp_path, options=Options(jobs=1, verification=VerificationLevel.NONE))
+    for _ in range(2):
+        outcome = move.run()
+        assert not outcome.succeeded
+        assert outcome.databases[0].losses == ("FK CONSTRAINT public.c c_p_id_fkey",)
+    target.psql("INSERT INTO p VALUES (2)", database=database)
+    move.must_succeed()
+    assert rows(target, database, "SELECT convalidated FROM pg_constraint WHERE conname = 'c_p_id_fkey'") == ["t"]

@@ -12,9 +12,10 @@ from migrations_app.engine.crew import Crew
 from migrations_app.engine.events import IndexesPlanned, IndexFinished, IndexStarted
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.plan import TablePlan
-from migrations_app.engine.postgres import Connection, qualified, queries, sql
+from migrations_app.engine.postgres import Connection, queries
 from migrations_app.engine.schema.restore import restore_one, restoring
 from migrations_app.engine.schema.toc import TocEntry
+from migrations_app.engine.target.statistics import analyze
 
 TableName = tuple[str, str]
 INDEX_TYPES = ("CONSTRAINT", "INDEX")
@@ -150,8 +151,7 @@ class IndexBuilder:
             job.reporter.report(IndexFinished(database.id, table.schema, table.name, name))
 
     def _analyze(self, connection: Connection, table: TablePlan) -> None:
-        self._job.control.check()
-        connection.execute(sql.SQL("ANALYZE {}").format(qualified(table.schema, table.name)))
+        analyze(self._job, connection, table.full_name)
         with self._wake:
             del self._left[table.schema, table.name]
             self._wake.notify_all()

@@ -11,12 +11,13 @@ from functools import partial
 from migrations_app.engine.crew import Crew
 from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
-from migrations_app.engine.postgres import Connection, Error, errors
+from migrations_app.engine.postgres import Connection, Error, errors, qualified, sql
 from migrations_app.engine.schema.grants import without_missing_roles
 from migrations_app.engine.schema.restore import owner_statement, restore, restore_one, restoring
 from migrations_app.engine.schema.toc import TocEntry
 
 FOREIGN_KEY = "FK CONSTRAINT"
+UNCHECKED = "unchecked"  # notes of foreign keys that were added without looking at the rows
 # Grants follow owners, and an event trigger must not see our own statements.
 LAST_TYPES = ("ACL", "DEFAULT ACL", "EVENT TRIGGER")
 
@@ -41,6 +42,10 @@ def restore_post_data(job: DatabaseJob, entries: Sequence[TocEntry]) -> None:
     with restoring(job, purpose="post-data") as connection:
         restore(job, connection, objects, phase="constraints")
         done = job.markers.read(connection, "toc")
+        unchecked = job.markers.read(connection, UNCHECKED)
+        for entry in rest:
+            if entry.key in unchecked:
+                _check_foreign_key(job, connection, entry)
     _restore_foreign_keys(job, [entry for entry in rest if entry.type == FOREIGN_KEY and entry.key not in done])
     with restoring(job, purpose="remarks") as connection:
         restore(job, connection, remarks, phase="constraints")
@@ -87,11 +92,37 @@ def _restore_foreign_key(job: DatabaseJob, connection: Connection, entry: TocEnt
             job.markers.hold_on(connection)
             connection.execute(statement)
             job.markers.add(connection, kind="toc", keys=[entry.key])
+            job.markers.add(connection, kind=UNCHECKED, keys=[entry.key])
     except Error as error:
         if connection.closed or job.control.stopping:
             raise
         job.object_failed(entry.label, statement=entry.text, server_message=str(error).strip(), phase="constraints")
         return
+    _report_broken_foreign_key(job, entry, refused)
+
+
+def _check_foreign_key(job: DatabaseJob, connection: Connection, entry: TocEntry) -> None:
+    """An earlier run added it without checking the rows: somebody may have mended them since."""
+    found = connection.execute(
+        "SELECT c.relname, o.conname FROM pg_catalog.pg_constraint o JOIN pg_catalog.pg_class c ON c.oid = o.conrelid"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE o.contype = 'f' AND n.nspname = %s AND c.relname || ' ' || o.conname = %s",
+        (entry.schema, entry.name),
+    ).fetchone()
+    if found is None:
+        job.object_failed(entry.label, statement=entry.text, server_message="It is gone.", phase="constraints")
+        return
+    table, name = qualified(entry.schema, found[0]), sql.Identifier(found[1])
+    try:
+        with connection.transaction():
+            job.markers.hold_on(connection)
+            connection.execute(sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(table, name))
+            job.markers.forget(connection, kind=UNCHECKED, keys=[entry.key])
+    except errors.ForeignKeyViolation as error:
+        _report_broken_foreign_key(job, entry, error)
+
+
+def _report_broken_foreign_key(job: DatabaseJob, entry: TocEntry, refused: Error) -> None:
     job.losses.append(entry.label)
     job.find(
         "PM2002",

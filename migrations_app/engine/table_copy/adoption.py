@@ -43,11 +43,15 @@ def adopt(
 
 
 def _with_flags(begun: Sequence[TablePlan], planned: Sequence[TablePlan]) -> list[TablePlan]:
-    """The queue keeps how a table is cut into parts; what kind of table it is, the source tells anew."""
-    configuration = {table.full_name for table in planned if table.is_configuration}
-    trees = {table.full_name: table.tree for table in planned}
+    """The queue keeps how a table is cut into parts; how large and of what kind it is, the source tells anew."""
+    now = {table.full_name: table for table in planned}
     return [
-        replace(table, is_configuration=table.full_name in configuration, tree=trees.get(table.full_name))
+        replace(
+            table,
+            bytes=now[table.full_name].bytes,
+            is_configuration=now[table.full_name].is_configuration,
+            tree=now[table.full_name].tree,
+        )
         for table in begun
     ]
 

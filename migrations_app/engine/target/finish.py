@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.job import DatabaseJob
-from migrations_app.engine.postgres import qualified, sql
+from migrations_app.engine.postgres import sql
+from migrations_app.engine.target.statistics import analyze
 
 ANALYZE_ONLY_VERSION = 180000  # before, ANALYZE of a partitioned table analyzes its partitions once more
 
@@ -17,15 +18,14 @@ def analyze_rest(job: DatabaseJob) -> None:
 
     https://www.postgresql.org/docs/18/sql-analyze.html
     """
-    statement = "ANALYZE ONLY {}" if job.target_version >= ANALYZE_ONLY_VERSION else "ANALYZE {}"
+    only = job.target_version >= ANALYZE_ONLY_VERSION
     with job.target.connected(job.database.target_name, purpose="analyze") as connection:
         rows = connection.execute(
             "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
             " ON n.oid = c.relnamespace WHERE c.relkind = 'p' AND NOT c.relispartition ORDER BY 1, 2"
         ).fetchall()
         for schema, name in rows:
-            job.control.check()
-            connection.execute(sql.SQL(statement).format(qualified(schema, name)))
+            analyze(job, connection, (schema, name), only=only)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ CREATE = """
 CREATE SCHEMA _migration_portal;
 COMMENT ON SCHEMA _migration_portal IS
     'Notes of the PostgreSQL Migration Portal: this database is not complete yet. Dropped when it is.';
-CREATE TABLE _migration_portal.run (migration_id text NOT NULL, database_id text NOT NULL, fence bigint NOT NULL);
+CREATE TABLE _migration_portal.run (migration_id text PRIMARY KEY, database_id text NOT NULL, fence bigint NOT NULL);
 CREATE TABLE _migration_portal.marker (
     kind text NOT NULL, key text NOT NULL, detail text NOT NULL DEFAULT '', PRIMARY KEY (kind, key));
 CREATE UNLOGGED TABLE _migration_portal.canary (alive boolean NOT NULL);
