@@ -103,6 +103,7 @@ AMAZON_RDS_CLUSTER = replace(
     host_pattern=rf"\.cluster-(ro-)?[^.]+\.[^.]+{DOMAIN}$",
     endpoints=(RDS_PROXY, READER, WRITER, INSTANCE),
     source_types=("AWS_RDS", "AWS"),
+    chosen_as="AWS_RDS",
     parameters=replace(
         AMAZON_RDS.parameters,
         where="in the DB cluster parameter group (RDS console, Parameter groups)",

@@ -130,7 +130,7 @@ class Provider:
     What is its own and never copied: ``databases``, ``role_pattern``, ``schemas``, ``extensions``, ``event_triggers``,
     event triggers of ``event_trigger_owners``, and grants to its roles.
     ``source_types`` are further values that people may choose for it; ``administrator`` says what its administrator may
-    do, ``limits`` what the service cannot do. ``online`` completes "Online …" on a card.
+    do, ``chosen_as`` is the one to choose where it is not the key, ``limits`` what the service cannot do. ``online`` completes "Online …" on a card.
     """
 
     key: str
@@ -149,6 +149,7 @@ class Provider:
     event_trigger_owners: tuple[str, ...] = ()
     endpoints: tuple[EndpointKind, ...] = ()
     source_types: tuple[str, ...] = ()
+    chosen_as: str = ""
     self_hosted: bool = False
     administrator: str = ""
     limits: tuple[str, ...] = ()
@@ -170,6 +171,11 @@ class Provider:
     def parameter_place(self) -> str:
         """Where parameters are set, with a restart: "in the DB parameter group, then reboot the instance"."""
         return f"{self.parameters.where}, {self.parameters.restart}"
+
+    @property
+    def owns_some_roles(self) -> bool:
+        """Tell whether some roles are this provider's."""
+        return self.role_pattern != NOTHING
 
     def owns_role(self, role: str) -> bool:
         """Tell whether ``role`` belongs to PostgreSQL or to this provider and is never copied."""
