@@ -130,7 +130,8 @@ class Provider:
     What is its own and never copied: ``databases``, ``role_pattern``, ``schemas``, ``extensions``, ``event_triggers``,
     event triggers of ``event_trigger_owners``, and grants to its roles.
     ``source_types`` are further values that people may choose for it; ``administrator`` says what its administrator may
-    do, ``chosen_as`` is the one to choose where it is not the key, ``limits`` what the service cannot do. ``online`` completes "Online …" on a card.
+    do, ``limits`` what the service cannot do. ``online`` completes "Online …" on a card.
+    ``chosen_as`` is the source type to choose where that is not the key.
     """
 
     key: str
