@@ -19,13 +19,12 @@ hostssl  all  {user}  PORTAL-ADDRESS/32  scram-sha-256"""
 WITHOUT_KEY = """\
 -- In each database: tables that have neither a primary key nor another replica identity.
 SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+ WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
    AND c.relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary);
--- For each: a key,
-ALTER TABLE shop.event ADD PRIMARY KEY (id);
--- or a unique index without nulls, or the whole row.
-ALTER TABLE shop.event REPLICA IDENTITY USING INDEX event_uid_key;
-ALTER TABLE shop.event REPLICA IDENTITY FULL;"""
+-- Give each a key, or else a unique index without nulls, or else the whole row, for example:
+--   ALTER TABLE shop.event ADD PRIMARY KEY (id);
+--   ALTER TABLE shop.event REPLICA IDENTITY USING INDEX event_uid_key;
+--   ALTER TABLE shop.event REPLICA IDENTITY FULL;"""
 
 
 def prerequisites_of(
