@@ -37,7 +37,7 @@ def test_a_superuser_on_a_server_without_logical_decoding(servers: ServerPool) -
     assert found["slots"] == Answer(NOT_DONE, "5 of 5 slots are free, max_wal_senders is 3.")
     assert found["replication"].done is found["reads"].done is found["network"].done is DONE
     assert found["version"].done is found["direct"].done is found["primary"].done is DONE
-    assert found["tls"] == Answer(NOT_DONE, "The session is not encrypted.")
+    assert found["tls"] == Answer(DONE, "The session is not encrypted, but does not leave this machine.")
     assert found["keys"].done is found["publishing"].done is found["timeout"].done is UNSEEN
 
 
@@ -102,6 +102,15 @@ def test_nothing_is_done_that_was_not_seen() -> None:
             claims = {each.key for each in needed if answer_to(each, seen).done is not UNSEEN}
             assert claims == {"network"}
             assert {answer_to(each, None).done for each in needed} == {UNSEEN}
+
+
+def test_an_open_session_to_another_machine_is_not_done() -> None:
+    known = provider_by_key("OnPremises")
+    seen = observed_in(
+        {"host": "db.example.com", "port": 5432, "tls": {"in_use": False}}, provider=known, side=Side.SOURCE
+    )
+    tls = next(p for p in prerequisites_of(known, side=Side.SOURCE, online=False) if p.key == "tls")
+    assert answer_to(tls, seen) == Answer(NOT_DONE, "The session is not encrypted.")
 
 
 def test_a_reader_endpoint_is_no_direct_address() -> None:

@@ -11,6 +11,7 @@ from migrations_app.engine.spec import Side
 
 OLDEST = {Side.SOURCE: 10, Side.TARGET: 11}
 NEWEST = 18
+LOCAL = ("localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def _version(seen: Observed) -> Answer:
 
 
 def _encrypted(seen: Observed) -> Answer:
+    if seen.encrypted is False and (seen.host.startswith("127.") or seen.host in LOCAL):
+        return Answer(Done.DONE, "The session is not encrypted, but does not leave this machine.")
     if not seen.encrypted:
         return _told(seen.encrypted, "The session is not encrypted.")
     checked = "its certificate is not checked" if seen.certificate_checked == "no" else "its certificate is checked"
