@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from migrations_app.engine.spec import MigrationMode
 from migrations_app.models import Migration, SourceType
 from migrations_app.models.migration import MODE_CHOICES, OPTION_CHOICES
+from portal.wizard.prerequisites import offline_only
 
 NAME_MAX = 63
 NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*\Z")
@@ -53,6 +54,13 @@ class SetupForm(forms.Form):
     def __init__(self, *args: Any, own: Migration | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.own = own
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse Online where the chosen kind of server cannot be followed."""
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        if values.get("mode") == MigrationMode.ONLINE and (why := offline_only(values.get("source_type", ""))):
+            self.add_error("mode", why)
+        return values
 
     def clean_name(self) -> str:
         """Check the rule, and that no other migration has the name."""

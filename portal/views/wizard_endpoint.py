@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from migrations_app.engine.errors import EngineError
-from migrations_app.engine.spec import Side
+from migrations_app.engine.spec import MigrationMode, Side
 from migrations_app.models import Migration, MigrationEndpoint, SavedConnection, SourceType
 from migrations_app.services.connection_test import test_connection
 from migrations_app.services.drafts import CONNECTION_FIELDS, draft_set_endpoint, draft_use_saved_connection
@@ -22,6 +22,7 @@ from portal.http import address_of, fragment, is_htmx
 from portal.wizard import seen
 from portal.wizard.connection_hints import provider_hint
 from portal.wizard.fact_strip import fact_strip, warnings_of
+from portal.wizard.prerequisites import prerequisite_groups, why_not_online
 from portal.wizard.steps import TITLES, next_step, previous_step, rail, url_of
 
 
@@ -159,6 +160,10 @@ def _test_context(migration: Migration, *, side: Side, failure: Failure | None) 
         "warnings": warnings_of(row.facts, side=side, chosen_type=chosen_type) if row.tested_at else [],
         "notes": row.facts.get("notes", []) if row.tested_at else [],
         "seen": seen.endpoint_mark(row),
+        "side": side.value,
+        "prerequisites": prerequisite_groups(migration, side=side),
+        "why_not_online": why_not_online(migration) if side is Side.SOURCE else "",
+        "online": migration.mode == MigrationMode.ONLINE,
     }
 
 
@@ -169,7 +174,6 @@ def _page(
     context = {
         "form": form,
         "migration": migration,
-        "side": side.value,
         "step": step,
         "steps": rail(migration, current=step),
         "saved_connections": SavedConnection.objects.all(),

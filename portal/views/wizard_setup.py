@@ -8,13 +8,15 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
+from migrations_app.engine.providers import provider_by_key
 from migrations_app.models import Migration, SourceType
 from migrations_app.services.drafts import draft_create, draft_set_setup
 from portal.access import person
 from portal.forms.setup import SetupForm
 from portal.http import address_of
 from portal.wizard import seen
-from portal.wizard.connection_hints import FIRST_TYPES, ONLINE_NEEDS, ONLINE_NEEDS_ELSEWHERE
+from portal.wizard.connection_hints import FIRST_TYPES
+from portal.wizard.prerequisites import offline_only
 from portal.wizard.steps import rail, url_of
 
 TAKEN = "Another migration took this name just now. Choose another name."
@@ -72,4 +74,5 @@ def _context(form: SetupForm, migration: Migration | None) -> dict[str, Any]:
 
 
 def _card(value: str, label: str) -> dict[str, str]:
-    return {"value": value, "label": label, "online": ONLINE_NEEDS.get(value, ONLINE_NEEDS_ELSEWHERE)}
+    online = provider_by_key(value).online
+    return {"value": value, "label": label, "online": online, "offline_only": offline_only(value)}

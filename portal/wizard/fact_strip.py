@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from migrations_app.engine.providers import PROVIDERS, SELF_HOSTED
+from migrations_app.engine.providers import provider_by_key
+from migrations_app.engine.providers.comparison import difference_in_words, differs, is_harmless
 from migrations_app.engine.spec import Side
 from portal.templatetags.portal_format import bytes_in_words
 
-PROVIDER_NAMES = {provider.key: provider.name for provider in PROVIDERS if provider is not SELF_HOSTED}
 OLDEST_SOURCE, OLDEST_TARGET = 10, 11
 RIGHTS = (("create_database", "create databases"), ("create_role", "create roles"), ("replication", "replicate"))
 CHECKS = {"authority": "certificate verified", "authority and host name": "certificate and host name verified"}
@@ -66,9 +66,8 @@ def warnings_of(facts: dict[str, Any], *, side: Side, chosen_type: str = "") -> 
     if not facts:
         return []
     found = []
-    if chosen_type in PROVIDER_NAMES and facts["provider"] != chosen_type:
-        seen, chosen = facts["provider_name"], PROVIDER_NAMES[chosen_type]
-        found.append(f"This looks like {seen}, not {chosen}. Check the address, or change the source type.")
+    if chosen_type:
+        found += _another_kind(facts, chosen_type=chosen_type)
     oldest = OLDEST_SOURCE if side is Side.SOURCE else OLDEST_TARGET
     if facts["major"] < oldest:
         found.append(f"PostgreSQL {facts['major']} is too old: a {side.value} needs at least {oldest}.")
@@ -79,6 +78,13 @@ def warnings_of(facts: dict[str, Any], *, side: Side, chosen_type: str = "") -> 
     if not facts["tls"]["in_use"] and not is_local(facts["host"]):
         found.append("The session is not encrypted: data would cross the network in clear. TLS mode require encrypts.")
     return found
+
+
+def _another_kind(facts: dict[str, Any], *, chosen_type: str) -> list[str]:
+    chosen, detected = provider_by_key(chosen_type), provider_by_key(facts["provider"])
+    if is_harmless(chosen) or not differs(chosen, detected):
+        return []
+    return [f"{difference_in_words(chosen, detected)} Check the address, or change the source type."]
 
 
 def is_local(host: str) -> bool:

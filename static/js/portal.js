@@ -215,3 +215,14 @@ document.addEventListener("change", (event) => {
   const fold = event.target.form.querySelector("[data-ca]");
   if (fold && event.target.value.startsWith("verify")) fold.open = true;
 });
+
+// A kind of server that cannot be followed says so as soon as Online is chosen.
+document.addEventListener("change", (event) => {
+  if (!["source_type", "mode"].includes(event.target.name)) return;
+  const note = document.getElementById("offline-only");
+  if (!note) return;
+  const online = document.querySelector("[name=mode]:checked")?.value === "Online";
+  const why = online ? document.querySelector("[name=source_type]:checked")?.dataset.offlineOnly : "";
+  note.hidden = !why;
+  note.querySelector("[data-why]").textContent = why || "";
+});

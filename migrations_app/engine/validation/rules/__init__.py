@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from migrations_app.engine.validation.rules import (
+    endpoints,
     extensions,
     locales,
     locks,
@@ -19,6 +20,7 @@ from migrations_app.engine.validation.rules import (
 )
 
 __all__ = [
+    "endpoints",
     "extensions",
     "locales",
     "locks",

@@ -1,0 +1,165 @@
+"""Rules about who answers: another kind of server than was chosen, several servers, a service that cannot go online."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.postgres import Server
+from migrations_app.engine.spec import Endpoint, MigrationMode, MigrationSpec, Side
+from migrations_app.engine.validation import validate
+from migrations_app.engine.validation.context import ServerContext, see
+from migrations_app.engine.validation.rules.endpoints import one_server_answers
+from tests.engine.validating import Recorder, database, of_code, only
+from tests.fixtures.servers import RunningServer, ServerPool
+
+
+@pytest.fixture
+def source(servers: ServerPool) -> RunningServer:
+    return servers.get(14, name="validated-source")
+
+
+@pytest.fixture
+def target(servers: ServerPool) -> RunningServer:
+    return servers.get(18, name="validated-target")
+
+
+def found(
+    source: RunningServer | Endpoint,
+    target: RunningServer,
+    *,
+    source_type: str = "OnPremises",
+    mode: MigrationMode = MigrationMode.OFFLINE,
+) -> list[Finding]:
+    """Validate a database that need not exist, as superusers."""
+    origin = source.endpoint() if isinstance(source, RunningServer) else source
+    spec = MigrationSpec(
+        "4b1e", "test", origin, target.endpoint(Side.TARGET), (database("app"),), source_type=source_type, mode=mode
+    )
+    return validate(spec, Server(origin), Server(spec.target), Recorder())
+
+
+@pytest.fixture
+def rds(servers: ServerPool) -> Iterator[RunningServer]:
+    """A server with the traces of Amazon RDS."""
+    with servers.fresh(15, **{"rds.extensions": "hstore"}) as server:
+        server.psql("CREATE ROLE rdsadmin; CREATE ROLE rds_superuser; CREATE ROLE rds_replication")
+        yield server
+
+
+def test_another_kind_of_server_than_was_chosen(rds: RunningServer, target: RunningServer) -> None:
+    finding = only(found(rds, target, source_type="GCP_CloudSQL"), "PM1090")
+    assert finding.level is Level.WARNING
+    assert finding.saw.startswith(
+        "Google Cloud SQL for PostgreSQL was chosen, but this looks like Amazon RDS for PostgreSQL. Seen: setting rds.ext"
+    )
+    assert only(found(rds, target), "PM1090").level is Level.INFO
+    assert not of_code(found(rds, target, source_type="AWS_RDS"), "PM1090")
+
+
+def test_a_server_without_the_traces_of_what_was_chosen(source: RunningServer, target: RunningServer) -> None:
+    finding = only(found(source, target, source_type="AWS_AURORA"), "PM1090")
+    assert finding.level is Level.WARNING
+    assert "shows none of its traces" in finding.saw
+    for kind in ("OnPremises", "AzureVM", "Heroku_PostgreSQL", "EDB_PostgreSQL", "Other"):
+        assert not of_code(found(source, target, source_type=kind), "PM1090"), kind
+
+
+def test_an_address_that_leads_to_several_servers(
+    servers: ServerPool, source: RunningServer, target: RunningServer
+) -> None:
+    with servers.fresh(14) as other:
+        for server in (source, other):
+            server.psql("ALTER ROLE postgres PASSWORD 'the-same'")
+        try:
+            with _balancing([source.port, other.port]) as port:
+                balanced = replace(source.endpoint(password="the-same"), port=port)
+                finding = only(found(balanced, target), "PM1091")
+        finally:
+            source.psql(f"ALTER ROLE postgres PASSWORD '{source.password}'")
+    assert finding.level is Level.FAILED
+    assert "sessions reached 2 servers" in finding.saw
+    assert not of_code(found(source, target), "PM1091")
+
+
+@pytest.mark.parametrize(
+    ("host", "online", "level"),
+    [
+        ("shop.cluster-ro-abc1.eu-west-1.rds.amazonaws.com", False, Level.WARNING),
+        ("shop.cluster-ro-abc1.eu-west-1.rds.amazonaws.com", True, Level.FAILED),
+        ("etl.cluster-custom-abc1.eu-west-1.rds.amazonaws.com", False, Level.WARNING),
+        ("shop.cluster-abc1.eu-west-1.rds.amazonaws.com", True, None),
+        ("shop-1.abc1.eu-west-1.rds.amazonaws.com", True, None),
+    ],
+)
+def test_names_of_readers_and_balanced_endpoints(
+    source: RunningServer, target: RunningServer, host: str, online: bool, level: Level | None
+) -> None:
+    """The name is Amazon's, what answers is the source: only the words of the name are under test."""
+    named = see(Server(source.endpoint()))
+    named = replace(
+        named, server=_Named(source.endpoint(), host=host), facts=replace(named.facts, provider="AWS_AURORA", host=host)
+    )
+    mode = MigrationMode.ONLINE if online else MigrationMode.OFFLINE
+    spec = MigrationSpec("4b1e", "test", source.endpoint(), target.endpoint(Side.TARGET), (), mode=mode)
+    findings = list(one_server_answers(ServerContext(spec, named, see(Server(spec.target)))))
+    assert [finding.level for finding in findings] == ([level] if level else [])
+    assert all("writer endpoint" in finding.fix for finding in findings)
+
+
+def test_a_service_that_cannot_go_online(source: RunningServer, target: RunningServer) -> None:
+    finding = only(found(source, target, source_type="Heroku_PostgreSQL", mode=MigrationMode.ONLINE), "PM1092")
+    assert finding.level is Level.FAILED
+    assert "Heroku Postgres" in finding.saw
+    assert not of_code(found(source, target, source_type="Heroku_PostgreSQL"), "PM1092")
+    assert not of_code(found(source, target, source_type="AzureVM", mode=MigrationMode.ONLINE), "PM1092")
+
+
+class _Named(Server):
+    """A server that is reached at one address and known by another host name."""
+
+    def __init__(self, reached: Endpoint, *, host: str) -> None:
+        super().__init__(reached)
+        self._reached = Server(reached)
+        self.endpoint = replace(reached, host=host)
+        self.connected = self._reached.connected  # type: ignore[method-assign]
+
+
+@contextmanager
+def _balancing(ports: Sequence[int]) -> Iterator[int]:
+    """Forward each connection to the next of ``ports``, as a load balancer does."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    turns = itertools.cycle(ports)
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            upstream = socket.create_connection(("127.0.0.1", next(turns)))
+            threading.Thread(target=_forward, args=(client, upstream), daemon=True).start()
+            threading.Thread(target=_forward, args=(upstream, client), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.close()
+
+
+def _forward(reading: socket.socket, writing: socket.socket) -> None:
+    try:
+        while data := reading.recv(65536):
+            writing.sendall(data)
+    except OSError:
+        writing.close()
+        return
+    writing.close()
