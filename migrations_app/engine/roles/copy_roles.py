@@ -36,19 +36,20 @@ class _RoleWriter:
         self._reporter = reporter
         self._policy = policy
         row = connection.execute(
-            "SELECT rolsuper, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = current_user"
-        ).fetchone()
-        self._may_give = {word for word in SUPERUSER_ONLY if row and row[0]}
-        self._is_superuser = bool(row and row[0])
-        if row and connection.info.server_version >= 160000:
+            "SELECT rolsuper, rolreplication, rolbypassrls, rolname::text FROM pg_roles WHERE rolname = current_user"
+        ).fetchone() or (False, False, False, "")
+        self._is_superuser, self._me = bool(row[0]), str(row[3])
+        self._may_give = set(SUPERUSER_ONLY) if self._is_superuser else set()
+        if connection.info.server_version >= 160000:
             # From 16 on who has an attribute and CREATEROLE may give it, SUPERUSER excepted.
-            self._may_give |= {word for word, has in zip(SUPERUSER_ONLY[1:], row[1:], strict=True) if has}
+            self._may_give |= {word for word, has in zip(SUPERUSER_ONLY[1:], row[1:3], strict=True) if has}
 
     def write(self) -> None:
         existing = {row[0] for row in self._connection.execute("SELECT rolname::text FROM pg_roles")}
         created = [role for role in self._found.roles if role.name not in existing and self._create_whole(role)]
         for membership in self._found.memberships:
-            self._run(membership.member, self._grant(membership))
+            if membership.member != self._me or self._is_superuser:  # else it has ADMIN on what it created
+                self._run(membership.member, self._grant(membership))
         self._tell(created)
         self._tell_of_providers_own()
 

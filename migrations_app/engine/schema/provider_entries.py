@@ -90,7 +90,7 @@ class _Filter:
             return "event triggers" if name in self._event_triggers else ""
         if kind == "EXTENSION":
             return "extensions" if self._provider.owns_extension(name) else ""
-        return "objects in its schemas" if (name if kind == "SCHEMA" else entry.schema) in self._schemas else ""
+        return "grants on its objects" if (name if kind == "SCHEMA" else entry.schema) in self._schemas else ""
 
     def _with_kept_grants(self, entry: TocEntry) -> TocEntry:
         lines = []
