@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from migrations_app.engine.events import FindingRaised, Note
 from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.ports import PartQueue, Reporter
 from migrations_app.engine.postgres import Server
+from migrations_app.engine.providers import SELF_HOSTED, Provider
+from migrations_app.engine.providers_own import left_out
 from migrations_app.engine.spec import DatabaseSpec, MigrationSpec, OnObjectError
 from migrations_app.engine.target.markers import Markers
 
@@ -19,7 +22,8 @@ from migrations_app.engine.target.markers import Markers
 class DatabaseJob:
     """One database on its way.
 
-    ``encoding`` is the one in which both servers are spoken to, ``codec`` is Python's name of it.
+    ``encoding`` is the one in which both servers are spoken to, ``codec`` is Python's name of it. What is the source
+    provider's own is not copied; what is the target provider's own stays as it is.
     """
 
     spec: MigrationSpec
@@ -35,6 +39,9 @@ class DatabaseJob:
     codec: str = "utf-8"
     source_version: int = 0
     target_version: int = 0
+    target_is_superuser: bool = False
+    source_provider: Provider = SELF_HOSTED
+    target_provider: Provider = SELF_HOSTED
     losses: list[str] = field(default_factory=list)
 
     @property
@@ -50,6 +57,10 @@ class DatabaseJob:
             source=Server(self.source.endpoint, tag=self.source.tag, control=control),
             target=Server(self.target.endpoint, tag=self.target.tag, control=control),
         )
+
+    def takes(self, schema: str, relation: str) -> bool:
+        """Tell whether a relation of the source is copied: it was chosen, and its schema is not the provider's own."""
+        return self.database.selection.takes(schema, relation) and not self.source_provider.owns_schema(schema)
 
     def note(self, message: str, *, level: Level = Level.INFO) -> None:
         """Write a line into the event log."""
@@ -87,6 +98,12 @@ class DatabaseJob:
                 )
             )
         )
+
+    def left_out(self, noun: str, names: Sequence[str], *, statements: Sequence[str] = (), phase: str) -> None:
+        """Tell once what of the source provider's own is not copied; ``noun`` is in the plural."""
+        if names:
+            finding = left_out(self.source_provider, noun, names, statements=statements, phase=phase)
+            self.reporter.report(FindingRaised(replace(finding, database_id=self.database.id)))
 
     def object_failed(
         self, subject: str, *, statement: str, server_message: str, phase: str, why: str = "", fix: str = ""

@@ -9,6 +9,7 @@ from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import Connection, Error, sql
 from migrations_app.engine.postgres.queries.reading import fetch
+from migrations_app.engine.providers_own import is_role_of
 from migrations_app.engine.snapshot import Snapshot
 
 CHUNK_BYTES = 4 * 1024 * 1024
@@ -54,9 +55,16 @@ def restore_large_object_rights(job: DatabaseJob) -> None:
         objects = _read(source)
     with job.target.connected(job.database.target_name, purpose="large-objects") as target:
         done = job.markers.read(target, "lo")
+        objects = [found for found in objects if str(found.oid) in done]
+        own = [words for found in objects for words in _rights_of_provider(job, found)]
+        job.left_out("rights on large objects", own, phase="constraints")
         for found in objects:
-            if str(found.oid) in done:
-                _restore_rights(job, target, found)
+            _restore_rights(job, target, found)
+
+
+def _rights_of_provider(job: DatabaseJob, found: LargeObject) -> list[str]:
+    roles = [found.owner, *(grantee for grantee, _, _ in found.grants or ())]
+    return [f"{role} on {found.oid}" for role in roles if is_role_of(job.source_provider, role)]
 
 
 def _read(source: Connection) -> list[LargeObject]:
@@ -84,10 +92,14 @@ def _chunks(source: Connection, oid: int) -> Iterator[tuple[int, bytes]]:
 
 def _restore_rights(job: DatabaseJob, target: Connection, found: LargeObject) -> None:
     oid = sql.Literal(found.oid)
-    statements = [sql.SQL("ALTER LARGE OBJECT {} OWNER TO {}").format(oid, sql.Identifier(found.owner))]
+    statements = []
+    if not is_role_of(job.source_provider, found.owner):
+        statements.append(sql.SQL("ALTER LARGE OBJECT {} OWNER TO {}").format(oid, sql.Identifier(found.owner)))
     if found.grants is not None:
         statements.append(sql.SQL("REVOKE ALL ON LARGE OBJECT {} FROM PUBLIC").format(oid))
     for grantee, privileges, grantable in found.grants or ():
+        if is_role_of(job.source_provider, grantee):
+            continue
         statements.append(
             sql.SQL("GRANT {} ON LARGE OBJECT {} TO {}{}").format(
                 sql.SQL(", ").join(sql.SQL(privilege) for privilege in privileges),

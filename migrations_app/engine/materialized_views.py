@@ -16,7 +16,7 @@ def refresh_materialized_views(job: DatabaseJob) -> None:
         job.target.connected(job.database.target_name, purpose="views") as target,
     ):
         query = queries.get("filled_materialized_views", server_version=job.source_version)
-        todo = [(row[0], row[1]) for row in source.execute(query, {}) if job.database.selection.takes(row[0], row[1])]
+        todo = [(row[0], row[1]) for row in source.execute(query, {}) if job.takes(row[0], row[1])]
         filled = {(row[0], row[1]) for row in target.execute(query, {})}
         todo = [name for name in todo if name not in filled]
         while todo:

@@ -83,6 +83,7 @@ class Move:
     control: Control = field(default_factory=lambda: Control(fence=0))
     source_user: tuple[str, str] | None = None
     target_user: tuple[str, str] | None = None
+    source_type: str = "OnPremises"
 
     @property
     def spec(self) -> MigrationSpec:
@@ -108,6 +109,7 @@ class Move:
                 )
                 for name, renamed in pairs
             ),
+            source_type=self.source_type,
             option=self.option,
             options=self.options,
             validated=self.fence > 1,

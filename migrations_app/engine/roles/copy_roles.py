@@ -8,6 +8,7 @@ from migrations_app.engine.events import FindingRaised, Note
 from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.ports import Reporter
 from migrations_app.engine.postgres import Connection, Error, Server, sql
+from migrations_app.engine.providers_own import left_out
 from migrations_app.engine.roles.source_roles import Membership, Role, RoleSetting, SourceRoles, read_roles
 from migrations_app.engine.spec import RolePolicy
 
@@ -35,17 +36,37 @@ class _RoleWriter:
         self._reporter = reporter
         self._policy = policy
         row = connection.execute(
-            "SELECT rolsuper, current_user::text FROM pg_roles WHERE rolname = current_user"
-        ).fetchone()
-        self._is_superuser = bool(row and row[0])
-        self._me = str(row[1]) if row else ""
+            "SELECT rolsuper, rolreplication, rolbypassrls, rolname::text FROM pg_roles WHERE rolname = current_user"
+        ).fetchone() or (False, False, False, "")
+        self._is_superuser, self._me = bool(row[0]), str(row[3])
+        self._may_give = set(SUPERUSER_ONLY) if self._is_superuser else set()
+        if connection.info.server_version >= 160000:
+            # From 16 on who has an attribute and CREATEROLE may give it, SUPERUSER excepted.
+            self._may_give |= {word for word, has in zip(SUPERUSER_ONLY[1:], row[1:3], strict=True) if has}
 
     def write(self) -> None:
         existing = {row[0] for row in self._connection.execute("SELECT rolname::text FROM pg_roles")}
         created = [role for role in self._found.roles if role.name not in existing and self._create_whole(role)]
         for membership in self._found.memberships:
-            self._run(membership.member, self._grant(membership))
+            if membership.member != self._me or self._is_superuser:  # else it has ADMIN on what it created
+                self._run(membership.member, self._grant(membership))
         self._tell(created)
+        self._tell_of_providers_own()
+
+    def _tell_of_providers_own(self) -> None:
+        """What belongs to the provider stays behind: its roles, and what its roles gave to others."""
+        found = self._found
+        memberships = [f"{each.member} in {each.role}" for each in found.own_memberships]
+        revived = [
+            sql.SQL("GRANT {} TO {};").format(sql.Identifier(each.role), sql.Identifier(each.member)).as_string(None)
+            for each in found.own_memberships
+        ]
+        if found.own_roles:
+            self._report(left_out(found.provider, "roles", found.own_roles, phase="roles"))
+        if memberships:
+            self._report(
+                left_out(found.provider, "memberships in its roles", memberships, statements=revived, phase="roles")
+            )
 
     def _tell(self, created: Iterable[Role]) -> None:
         names = [role.name for role in created]
@@ -84,13 +105,13 @@ class _RoleWriter:
             return True
 
     def _create(self, role: Role) -> bool:
-        stripped = [] if self._is_superuser else [word for word in SUPERUSER_ONLY if getattr(role, word)]
+        stripped = [word for word in SUPERUSER_ONLY if getattr(role, word) and word not in self._may_give]
         if stripped:
             self._find(
                 "PM2007",
                 Level.WARNING,
                 f"role {role.name}",
-                f"Created without {', '.join(word.upper() for word in stripped)}: only a superuser may give that.",
+                f"Created without {', '.join(word.upper() for word in stripped)}: the target's user may not give that.",
                 why="The role can do less on the target than on the source.",
                 fix="Give it what the target's provider offers instead, such as membership in its administrator role.",
             )
@@ -112,7 +133,7 @@ class _RoleWriter:
                 ("CREATEROLE", role.createrole),
                 ("CREATEDB", role.createdb),
                 ("LOGIN", role.login),
-                *((word.upper(), getattr(role, word)) for word in SUPERUSER_ONLY if self._is_superuser),
+                *((word.upper(), getattr(role, word)) for word in SUPERUSER_ONLY if word in self._may_give),
             )
         ]
         options: list[sql.Composable] = [*words]
@@ -173,6 +194,9 @@ class _RoleWriter:
         finding = Finding(
             code, level, subject, saw, why=why, fix=fix, fix_sql=fix_sql, server_message=server_message, phase="roles"
         )
+        self._report(finding)
+
+    def _report(self, finding: Finding) -> None:
         self._reporter.report(FindingRaised(finding))
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from migrations_app.engine.postgres import Connection
 from migrations_app.engine.postgres.queries.reading import ReadDenied, fetch
+from migrations_app.engine.providers import Provider
 from migrations_app.engine.providers.fingerprint import recognize
+from migrations_app.engine.providers_own import is_role_of
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,18 @@ class _Password:
 
 @dataclass(frozen=True)
 class SourceRoles:
-    """All roles of a server that are worth copying. ``passwords`` is None when they may not be read."""
+    """All roles of a server that are worth copying. ``passwords`` is None when they may not be read.
+
+    ``own_roles`` are the provider's and stay behind, and so do ``own_memberships``: those of copied roles in them.
+    """
 
     roles: tuple[Role, ...]
     memberships: tuple[Membership, ...]
     settings: tuple[RoleSetting, ...]
     passwords: dict[str, str] | None
+    provider: Provider
+    own_roles: tuple[str, ...]
+    own_memberships: tuple[Membership, ...]
 
     def __repr__(self) -> str:
         """Without the password hashes."""
@@ -69,15 +77,38 @@ class SourceRoles:
 def read_roles(connection: Connection, *, host: str, with_passwords: bool) -> SourceRoles:
     """Read the roles of the server behind ``connection``, without those of PostgreSQL and of the provider."""
     provider = recognize(connection, host=host).provider
-    roles = tuple(role for role in fetch(connection, "copied_roles", Role) if not provider.owns_role(role.name))
+    found = fetch(connection, "copied_roles", Role)
+    roles = tuple(role for role in found if not is_role_of(provider, role.name))
     names = {role.name for role in roles}
-    memberships = tuple(
-        found
-        for found in fetch(connection, "copied_role_memberships", Membership)
-        if found.member in names and (found.role in names or found.role.startswith("pg_"))
+    memberships = [each for each in _memberships(connection) if each.member in names]
+    return SourceRoles(
+        roles=roles,
+        memberships=tuple(each for each in memberships if not is_role_of(provider, each.role)),
+        settings=tuple(fetch(connection, "copied_role_settings", RoleSetting)),
+        passwords=_passwords(connection) if with_passwords else None,
+        provider=provider,
+        own_roles=tuple(role.name for role in found if role.name not in names),
+        own_memberships=tuple(each for each in memberships if is_role_of(provider, each.role)),
     )
-    settings = tuple(fetch(connection, "copied_role_settings", RoleSetting))
-    return SourceRoles(roles, memberships, settings, _passwords(connection) if with_passwords else None)
+
+
+def _memberships(connection: Connection) -> list[Membership]:
+    """Return one membership for each pair; from 16 on several grantors may have granted it, each with its options."""
+    merged: dict[tuple[str, str], Membership] = {}
+    for found in fetch(connection, "copied_role_memberships", Membership):
+        other = merged.get((found.role, found.member))
+        merged[found.role, found.member] = _joined(found, other) if other else found
+    return list(merged.values())
+
+
+def _joined(one: Membership, other: Membership) -> Membership:
+    return Membership(
+        one.role,
+        one.member,
+        admin=one.admin or other.admin,
+        inherit=one.inherit or other.inherit,
+        may_set=one.may_set or other.may_set,
+    )
 
 
 def _passwords(connection: Connection) -> dict[str, str] | None:

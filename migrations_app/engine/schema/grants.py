@@ -9,13 +9,15 @@ from dataclasses import replace
 
 from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
-from migrations_app.engine.schema.toc import TocEntry
+from migrations_app.engine.schema.toc import TocEntry, unquoted
 
 NAME = rb'("(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)'
 # pg_dump writes each grant on a line of its own, with the role at its end: src/bin/pg_dump/dumputils.c
 ROLE_OF_GRANT = re.compile(rb"\b(?:TO|FROM) (?:GROUP )?" + NAME + rb"(?: WITH GRANT OPTION)?;$")
 ROLE_OF_DEFAULTS = re.compile(rb"^ALTER DEFAULT PRIVILEGES FOR ROLE " + NAME)
 ROLE_OF_SESSION = re.compile(rb"^SET SESSION AUTHORIZATION " + NAME + rb";$")
+
+RESET_SESSION, RESET_ROLE = b"RESET SESSION AUTHORIZATION;", b"RESET ROLE;"
 
 
 def without_missing_roles(job: DatabaseJob, entries: Sequence[TocEntry], *, known: Collection[str]) -> list[TocEntry]:
@@ -36,15 +38,26 @@ def without_missing_roles(job: DatabaseJob, entries: Sequence[TocEntry], *, know
     return [entry for entry in kept if entry.sql]
 
 
+def made_by_roles(entry: TocEntry, *, codec: str, roles: Collection[str]) -> TocEntry:
+    """Return the entry for a user who is no superuser, and so may not take over the session of another grantor.
+
+    The user acts as the grantor where it may, and else grants by itself: the grantee's rights are the same.
+    """
+    lines = []
+    for line in entry.sql.split(b"\n"):
+        if session := ROLE_OF_SESSION.match(line):
+            may_become = unquoted(session.group(1).decode(codec)) in roles
+            lines += [b"SET ROLE " + session.group(1) + b";"] if may_become else []
+        else:
+            lines.append(RESET_ROLE if line == RESET_SESSION else line)
+    return replace(entry, sql=b"\n".join(lines))
+
+
 def roles_in(line: bytes, *, codec: str) -> list[str]:
     """Return the roles that a line of a dump's grants names; PUBLIC is no role."""
     found = [pattern.search(line) for pattern in (ROLE_OF_GRANT, ROLE_OF_DEFAULTS, ROLE_OF_SESSION)]
     names = [match.group(1) for match in found if match]
-    return [_unquoted(name.decode(codec)) for name in names if name not in (b"public", b"PUBLIC")]
-
-
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+    return [unquoted(name.decode(codec)) for name in names if name not in (b"public", b"PUBLIC")]
 
 
 def _report(job: DatabaseJob, role: str, statements: Sequence[bytes]) -> None:

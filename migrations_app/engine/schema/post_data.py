@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 
@@ -12,8 +11,10 @@ from migrations_app.engine.crew import Crew
 from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import Connection, Error, errors, qualified, sql
-from migrations_app.engine.schema.grants import without_missing_roles
-from migrations_app.engine.schema.restore import owner_statement, restore, restore_one, restoring
+from migrations_app.engine.schema.extension_comments import is_about_extension, possible_comments
+from migrations_app.engine.schema.grants import made_by_roles, without_missing_roles
+from migrations_app.engine.schema.owners import possible_owners, restore_owners
+from migrations_app.engine.schema.restore import restore, restore_one, restoring
 from migrations_app.engine.schema.toc import TocEntry
 
 FOREIGN_KEY = "FK CONSTRAINT"
@@ -26,8 +27,12 @@ REMARK_TYPES = ("COMMENT", "SECURITY LABEL")
 
 
 def structural(entries: Sequence[TocEntry]) -> list[TocEntry]:
-    """Return the entries without grants, event triggers and what is said about those."""
-    return [entry for entry in entries if entry.type not in LAST_TYPES and not _is_about_event_trigger(entry)]
+    """Return the entries without grants, event triggers, what is said about those, and comments on extensions."""
+    return [
+        entry
+        for entry in entries
+        if entry.type not in LAST_TYPES and not _is_about_event_trigger(entry) and not is_about_extension(entry)
+    ]
 
 
 def _is_about_event_trigger(entry: TocEntry) -> bool:
@@ -140,53 +145,17 @@ def _report_broken_foreign_key(job: DatabaseJob, entry: TocEntry, refused: Error
 def restore_owners_and_grants(job: DatabaseJob, entries: Sequence[TocEntry]) -> None:
     """Give every object to its owner, then restore grants, default privileges and event triggers."""
     with restoring(job, purpose="owners") as connection:
-        known = _possible_owners(connection)
-        for owner, missing in _by_missing_owner(entries, known).items():
-            _report_missing_owner(job, owner, missing)
-        restore(
-            job,
-            connection,
-            [entry for entry in entries if entry.owner in known and entry.type != "EVENT TRIGGER"],
-            phase="constraints",
-            statement=owner_statement,
-            kind="owner",
-        )
+        event_triggers = [entry for entry in entries if entry.type == "EVENT TRIGGER"]
+        restore_owners(job, connection, [entry for entry in entries if entry.type != "EVENT TRIGGER"])
         roles = {row[0] for row in connection.execute("SELECT rolname::text FROM pg_catalog.pg_roles")}
         grants = [entry for kind in ("ACL", "DEFAULT ACL") for entry in entries if entry.type == kind]
-        restore(job, connection, without_missing_roles(job, grants, known=roles), phase="constraints")
-        restore(job, connection, [entry for entry in entries if entry.type == "EVENT TRIGGER"], phase="constraints")
-        event_triggers = [entry for entry in entries if entry.type == "EVENT TRIGGER" and entry.owner in known]
-        restore(job, connection, event_triggers, phase="constraints", statement=owner_statement, kind="owner")
+        grants = without_missing_roles(job, grants, known=roles)
+        if not job.target_is_superuser:
+            grants = [made_by_roles(entry, codec=job.codec, roles=possible_owners(connection)) for entry in grants]
+        restore(job, connection, grants, phase="constraints")
+        comments = [entry for entry in entries if is_about_extension(entry)]
+        restore(job, connection, possible_comments(job, connection, comments), phase="constraints")
+        restore(job, connection, event_triggers, phase="constraints")
+        restore_owners(job, connection, event_triggers)
         remarks = [entry for entry in entries if _is_about_event_trigger(entry)]
         restore(job, connection, remarks, phase="constraints")
-
-
-def _possible_owners(connection: Connection) -> set[str]:
-    """Return the roles to which our user may give objects."""
-    right = "SET" if connection.info.server_version >= 160000 else "MEMBER"
-    rows = connection.execute(
-        "SELECT rolname::text FROM pg_catalog.pg_roles WHERE pg_has_role(current_user, oid, %s)", (right,)
-    )
-    return {row[0] for row in rows}
-
-
-def _by_missing_owner(entries: Sequence[TocEntry], known: set[str]) -> dict[str, list[TocEntry]]:
-    missing: dict[str, list[TocEntry]] = defaultdict(list)
-    for entry in entries:
-        if entry.owner_sql and entry.owner not in known:
-            missing[entry.owner].append(entry)
-    return missing
-
-
-def _report_missing_owner(job: DatabaseJob, owner: str, entries: Sequence[TocEntry]) -> None:
-    user = job.target.endpoint.user
-    job.find(
-        "PM2003",
-        Level.WARNING,
-        f"role {owner}",
-        f"It does not exist on the target, or {user} may not give it objects: {len(entries)} of them belong to {user}.",
-        why="Applications that log in as this role, or rely on its ownership, will miss rights.",
-        fix=f"Create the role on the target, make {user} a member of it, and run the script.",
-        fix_sql="\n".join(entry.owner_sql.decode(errors="replace") for entry in entries),
-        phase="constraints",
-    )

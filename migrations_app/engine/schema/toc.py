@@ -136,3 +136,8 @@ def _join(bare: TocEntry, owned: TocEntry) -> TocEntry:
     if bare.type == "SCHEMA":
         statement = owned.sql.partition(b"\n\n\nALTER SCHEMA ")[0]
     return replace(bare, sql=statement, owner=owned.owner, owner_sql=owned.sql.removeprefix(statement).strip())
+
+
+def unquoted(name: str) -> str:
+    """Return a name without the quotes that pg_dump puts around it where they are needed."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name

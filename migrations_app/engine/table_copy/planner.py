@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from migrations_app.engine.plan import PartKind, PartPlan, TablePlan
 from migrations_app.engine.postgres import Connection, qualified, queries, sql
-from migrations_app.engine.spec import Selection
 
 TID_RANGE_SCAN_VERSION = 140000  # before, a ctid range reads the whole table: release notes of PostgreSQL 14
 BLOCK_BYTES = 8192
 MOST_PARTS = 256
 
 
-def plan_tables(connection: Connection, *, selection: Selection, split_bytes: int) -> list[TablePlan]:
-    """Read the tables of the source database in the caller's snapshot; the largest come first."""
+def plan_tables(
+    connection: Connection,
+    *,
+    takes: Callable[[str, str], bool],
+    split_bytes: int,
+    skips_extension: Callable[[str], bool],
+) -> list[TablePlan]:
+    """Read the tables of the source database in the caller's snapshot; the largest come first.
+
+    ``takes`` tells by schema and name what is copied, ``skips_extension`` whose configuration is not.
+    """
     version = connection.info.server_version
     cursor = connection.execute(queries.get("plan_tables", server_version=version), {})
     names = [column.name for column in cursor.description or ()]
@@ -24,7 +32,8 @@ def plan_tables(connection: Connection, *, selection: Selection, split_bytes: in
     tables = [
         _plan(connection, dict(zip(names, row, strict=True)), split_bytes=split_bytes, trees=trees)
         for row in cursor.fetchall()
-        if selection.takes(row[names.index("schema")], row[names.index("name")])
+        if takes(row[names.index("schema")], row[names.index("name")])
+        and not skips_extension(row[names.index("extension")])
     ]
     return sorted(tables, key=lambda table: (-table.bytes, table.schema, table.name))
 

@@ -23,6 +23,7 @@ from migrations_app.engine.schema.index_builder import (
     read_index_owners,
 )
 from migrations_app.engine.schema.post_data import structural
+from migrations_app.engine.schema.provider_entries import schemas_of_extensions, without_providers_own
 from migrations_app.engine.schema.restore import restore, restoring
 from migrations_app.engine.schema.toc import TocEntry
 from migrations_app.engine.snapshot import Snapshot, hold_snapshot
@@ -97,7 +98,12 @@ class CopyStage:
     def _lock(self, job: DatabaseJob, snapshot: Snapshot) -> list[TablePlan]:
         """Plan in the snapshot and lock what is planned, before anybody reads a row."""
         with snapshot.reader("plan") as source:
-            planned = plan_tables(source, selection=job.database.selection, split_bytes=job.spec.options.split_bytes)
+            planned = plan_tables(
+                source,
+                takes=job.takes,
+                split_bytes=job.spec.options.split_bytes,
+                skips_extension=job.source_provider.owns_extension,
+            )
         lock_tables(snapshot, planned)
         return planned
 
@@ -145,20 +151,34 @@ class CopyStage:
 
 
 def dump_selected_schema(job: DatabaseJob, snapshot: Snapshot, *, file: Path) -> SchemaDump:
-    """Dump the chosen part of the schema; choosing is leaving out the rest, so that nothing else is lost."""
+    """Dump the chosen part of the schema; choosing is leaving out the rest, so that nothing else is lost.
+
+    What is the source provider's own is left out and told.
+    """
     exclude_schemas: list[str] = []
     exclude_tables: list[tuple[str, str]] = []
-    if not job.database.selection.is_everything:
-        with snapshot.reader("selection") as source:
+    with snapshot.reader("selection") as source:
+        if not job.database.selection.is_everything:
             exclude_schemas, exclude_tables = left_out(job, source)
-    return dump_schema(
+        own_schemas = schemas_of_provider(job, source)
+        extension_schemas = schemas_of_extensions(job, source)
+    dump = dump_schema(
         snapshot,
         file=file,
         codec=job.codec,
         quote_all=job.source_version // 10000 != job.target_version // 10000,
-        exclude_schemas=exclude_schemas,
+        exclude_schemas=sorted({*exclude_schemas, *own_schemas}),
         exclude_tables=exclude_tables,
     )
+    return without_providers_own(job, dump, schemas=extension_schemas.union(own_schemas))
+
+
+def schemas_of_provider(job: DatabaseJob, source: Connection) -> list[str]:
+    """Return the schemas that are the source provider's own, and tell that they are left out."""
+    rows = source.execute("SELECT nspname::text FROM pg_catalog.pg_namespace ORDER BY 1").fetchall()
+    own = [row[0] for row in rows if job.source_provider.owns_schema(row[0])]
+    job.left_out("schemas", own, phase="schema")
+    return own
 
 
 def left_out(job: DatabaseJob, source: Connection) -> tuple[list[str], list[tuple[str, str]]]:

@@ -12,8 +12,10 @@ from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import Connection, Error, errors, session_encoding, sql
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.postgres.server_errors import explain_failure
+from migrations_app.engine.providers.fingerprint import recognize
 
 RENAME_ATTEMPTS = 25
+IS_SUPERUSER = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 
 
@@ -49,6 +51,7 @@ def prepare_target(job: DatabaseJob) -> DatabaseJob:
     with job.source.connected(purpose="look") as connection:
         properties = read_properties(connection, job.database.source_name)
         source_version = connection.info.server_version
+        source_provider = recognize(connection, host=job.source.endpoint.host).provider
     if properties is None:
         raise EngineError(
             f"{job.source.endpoint.label} has no database {job.database.source_name}.",
@@ -56,12 +59,23 @@ def prepare_target(job: DatabaseJob) -> DatabaseJob:
         )
     with job.target.connected(purpose="create", read_only=False) as connection:
         target_version = connection.info.server_version
+        target_is_superuser = connection.execute(IS_SUPERUSER).fetchone() == (True,)
+        target_provider = recognize(connection, host=job.target.endpoint.host).provider
         exists = read_properties(connection, job.database.target_name) is not None
         if not exists or not _is_ours(job):
             _replace(job, connection, properties=properties, exists=exists)
     with job.source.connected(job.database.source_name, purpose="look") as connection:
         encoding, codec = session_encoding(connection), connection.info.encoding
-    job = replace(job, encoding=encoding, codec=codec, source_version=source_version, target_version=target_version)
+    job = replace(
+        job,
+        encoding=encoding,
+        codec=codec,
+        source_version=source_version,
+        target_version=target_version,
+        target_is_superuser=target_is_superuser,
+        source_provider=source_provider,
+        target_provider=target_provider,
+    )
     with job.target.connected(job.database.target_name, purpose="create", read_only=False) as connection:
         job.markers.take_over(connection)
     return job

@@ -2,51 +2,76 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import Connection, Error, sql
 from migrations_app.engine.postgres.queries.reading import fetch
+from migrations_app.engine.providers import Provider
+from migrations_app.engine.providers_own import is_role_of, is_setting_of
 from migrations_app.engine.roles.copy_roles import alter_setting
 from migrations_app.engine.roles.source_roles import RoleSetting
 from migrations_app.engine.spec import RolePolicy
 from migrations_app.engine.target.database import read_properties
 
 
+@dataclass(frozen=True)
+class Property:
+    """One property of the database: the statement, the role and the setting that it names, empty for none."""
+
+    statement: sql.Composed
+    role: str = ""
+    setting: str = ""
+
+
 def restore_database_settings(job: DatabaseJob) -> None:
     """Make the target database's own properties those of the source's; what is refused becomes a finding."""
     with job.source.connected(purpose="settings") as source:
-        statements = _statements(job, source)
+        properties = _without_providers_own(job, _properties(job, source))
     with job.target.connected(purpose="settings") as target:
         known = {row[0] for row in target.execute("SELECT rolname::text FROM pg_catalog.pg_roles")}
-        for role, statement in statements:
-            if role and role not in known and job.spec.options.roles is RolePolicy.SKIP:
+        for each in properties:
+            if each.role and each.role not in known and job.spec.options.roles is RolePolicy.SKIP:
                 continue  # told once for all objects of the role, as PM2003
-            _run(job, target, statement)
+            _run(job, target, each.statement)
 
 
-def _statements(job: DatabaseJob, source: Connection) -> list[tuple[str, sql.Composed]]:
-    """Return (role that must exist, statement) in the order in which they run."""
+def _without_providers_own(job: DatabaseJob, properties: list[Property]) -> list[Property]:
+    """Leave out what names a role or a setting of the source's provider, and tell it once."""
+    own = [each for each in properties if _is_of(job.source_provider, each)]
+    texts = [each.statement.as_string(None) + ";" for each in own]
+    job.left_out(f"properties of {job.database.source_name}", texts, statements=texts, phase="constraints")
+    return [each for each in properties if not _is_of(job.source_provider, each)]
+
+
+def _is_of(provider: Provider, found: Property) -> bool:
+    return bool(found.role and is_role_of(provider, found.role)) or is_setting_of(provider, found.setting)
+
+
+def _properties(job: DatabaseJob, source: Connection) -> list[Property]:
+    """Return the properties in the order in which they are set."""
     properties = read_properties(source, job.database.source_name)
     if properties is None:
         return []
     name = sql.Identifier(job.database.target_name)
-    statements: list[tuple[str, sql.Composed]] = [
-        (properties.owner, sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(properties.owner)))
-    ]
+    owner = sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(properties.owner))
+    found = [Property(owner, role=properties.owner)]
     if properties.datconnlimit >= 0:
         limit = sql.Literal(properties.datconnlimit)
-        statements.append(("", sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(name, limit)))
+        found.append(Property(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(name, limit)))
     if properties.comment is not None:
         comment = sql.Literal(properties.comment)
-        statements.append(("", sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, comment)))
-    statements += _grants(job, source, name)
+        found.append(Property(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, comment)))
+    found += _grants(job, source, name)
     for setting in fetch(source, "copied_role_settings", RoleSetting):
         if setting.database == job.database.source_name:
-            statements.append((setting.role, alter_setting(setting, database=job.database.target_name)))
-    return statements
+            statement = alter_setting(setting, database=job.database.target_name)
+            found.append(Property(statement, role=setting.role, setting=setting.setting.partition("=")[0]))
+    return found
 
 
-def _grants(job: DatabaseJob, source: Connection, name: sql.Identifier) -> list[tuple[str, sql.Composed]]:
+def _grants(job: DatabaseJob, source: Connection, name: sql.Identifier) -> list[Property]:
     rows = source.execute(
         "SELECT CASE WHEN x.grantee = 0 THEN '' ELSE pg_get_userbyid(x.grantee)::text END, x.privilege_type::text,"
         " x.is_grantable FROM pg_database d CROSS JOIN LATERAL aclexplode(d.datacl) x WHERE d.datname = %s"
@@ -55,7 +80,7 @@ def _grants(job: DatabaseJob, source: Connection, name: sql.Identifier) -> list[
     ).fetchall()
     if not rows:
         return []
-    statements: list[tuple[str, sql.Composed]] = [("", sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))]
+    found = [Property(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))]
     for grantee, privilege, grantable in rows:
         grant = sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
             sql.SQL(privilege),
@@ -63,8 +88,8 @@ def _grants(job: DatabaseJob, source: Connection, name: sql.Identifier) -> list[
             sql.Identifier(grantee) if grantee else sql.SQL("PUBLIC"),
             sql.SQL(" WITH GRANT OPTION") if grantable else sql.SQL(""),
         )
-        statements.append((grantee, grant))
-    return statements
+        found.append(Property(grant, role=grantee))
+    return found
 
 
 def _run(job: DatabaseJob, target: Connection, statement: sql.Composed) -> None:

@@ -13,12 +13,13 @@ from migrations_app.engine.events import CheckResult
 from migrations_app.engine.postgres import Connection, Error
 from migrations_app.engine.verification.access import AccessRules
 from migrations_app.engine.verification.catalog_objects import FILES, CatalogObject, read_objects, side_by_side
+from migrations_app.engine.verification.provider_objects import is_own
 from migrations_app.engine.verification.same_meaning import CannotTell, keep_event_triggers_quiet, mean_the_same
 from migrations_app.engine.verification.scope import Scope
 from migrations_app.engine.verification.verdicts import Verdicts
 
 RELATIONS = frozenset({"table definition", "view", "materialized view", "foreign table"})
-NOT_COMPARED = frozenset({"owner of the table", "head", "base type", "version"})
+NOT_COMPARED = frozenset({"owner of the table", "head", "base type", "version", "may comment", "defaults"})
 HIDDEN = "secret options"
 NOT_VISIBLE = "not visible"
 LOCALES = frozenset({"collate", "ctype", "locale"})
@@ -109,7 +110,9 @@ class _Comparison:
         if found is None or not self._is_in_scope(found):
             return
         if one is None or other is None:
-            self._report_one_sided(found, missing=other is None)
+            provider = self._access.source_provider if other is None else self._access.target_provider
+            if not is_own(found, provider, access=self._access):
+                self._report_one_sided(found, missing=other is None)
         elif found.object_class == "extension":
             self._report_extension(one, other)
         elif differences := list(self._differences(one, other)):
@@ -121,7 +124,7 @@ class _Comparison:
         if found.object_class not in RELATIONS and (found.schema, found.relation) in self._one_sided:
             return False
         if found.object_class in ("default privileges", "user mapping", "database setting"):
-            return found.owner not in self._access.missing_roles and self._scope.takes(schema=found.schema)
+            return not self._access.leaves_out(found.owner) and self._scope.takes(schema=found.schema)
         return self._scope.takes(schema=found.schema, relation=found.relation)
 
     def _report_one_sided(self, found: CatalogObject, *, missing: bool) -> None:
@@ -162,6 +165,15 @@ class _Comparison:
 
     def _comparable(self, name: str, one: CatalogObject, other: CatalogObject) -> tuple[Any, Any]:
         before, after = one.properties[name], other.properties[name]
+        if name == "comment" and other.properties.get("may comment") is False:
+            return None, None  # only the owner of an extension may comment on it
+        if (
+            name == "owner"
+            and one.object_class == "schema"
+            and one.name == "public"
+            and other.owner in self._access.provider_roles
+        ):
+            return None, None  # the target's provider keeps schema public
         if name == "owner":
             return self._access.comparable_owners(before, after)
         if name == "grants":

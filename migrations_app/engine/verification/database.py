@@ -9,6 +9,9 @@ from migrations_app.engine.events import CheckResult, Note
 from migrations_app.engine.plan import TablePlan
 from migrations_app.engine.ports import Reporter
 from migrations_app.engine.postgres import Connection, Error, Server
+from migrations_app.engine.providers import Provider
+from migrations_app.engine.providers.fingerprint import recognize
+from migrations_app.engine.providers_own import is_role_of
 from migrations_app.engine.spec import DatabaseSpec, MigrationSpec, RolePolicy, VerificationLevel
 from migrations_app.engine.verification.access import MAINTAIN, AccessRules
 from migrations_app.engine.verification.catalog import verify_catalog
@@ -56,8 +59,8 @@ def verify_database(
         verification = Verification(
             database, source, target, level, spec.options.roles, method, max(1, jobs), verdicts, control
         )
-        scope = read_scope(before, database)
-        access = read_access_rules(before, after, roles=spec.options.roles)
+        access = read_access_rules(before, after, spec=spec)
+        scope = read_scope(before, database, provider=access.source_provider)
         _tell_about_missing_roles(reporter, database, access)
     verify_tables(verification, tables=tables, source_digests=source_digests)
     _step(
@@ -103,24 +106,38 @@ def _step(verification: Verification, name: str, compare: Callable[[Connection, 
             verification.verdicts.could_not(name, "all", because=error)
 
 
-def read_scope(source: Connection, database: DatabaseSpec) -> Scope:
+def read_scope(source: Connection, database: DatabaseSpec, *, provider: Provider) -> Scope:
     """Return what of the database is compared."""
     rows = source.execute(query("relations")).fetchall()
     relations = [(row[0], row[1]) for row in rows if row[1] is not None]
-    return Scope(database.selection, relations=relations, schemas={row[0] for row in rows})
+    schemas = {row[0] for row in rows}
+    own = {schema for schema in schemas if provider.owns_schema(schema)}
+    return Scope(database.selection, relations=relations, schemas=schemas, own_schemas=own)
 
 
-def read_access_rules(source: Connection, target: Connection, *, roles: RolePolicy) -> AccessRules:
+def read_access_rules(source: Connection, target: Connection, *, spec: MigrationSpec) -> AccessRules:
     """Return how owners and grants are compared: roles that were not to be copied, privileges that 17 added."""
-    missing: frozenset[str] = frozenset()
-    if roles is RolePolicy.SKIP:
-        names = "SELECT rolname::text FROM pg_catalog.pg_roles"
-        missing = frozenset(row[0] for row in source.execute(names)) - {row[0] for row in target.execute(names)}
+    names = "SELECT rolname::text FROM pg_catalog.pg_roles"
+    of_source, of_target = ({row[0] for row in connection.execute(names)} for connection in (source, target))
+    before = recognize(source, host=spec.source.host).provider
+    after = recognize(target, host=spec.target.host).provider
+    own = {role for role in of_source if is_role_of(before, role)}
+    own |= {role for role in of_target if is_role_of(after, role)}
     versions = [connection.info.server_version // 10000 for connection in (source, target)]
-    return AccessRules(missing, (MAINTAIN,) if min(versions) < MAINTAIN_SINCE else ())
+    return AccessRules(
+        missing_roles=of_source - of_target - own if spec.options.roles is RolePolicy.SKIP else (),
+        unknown_privileges=(MAINTAIN,) if min(versions) < MAINTAIN_SINCE else (),
+        provider_roles=own,
+        source_provider=before,
+        target_provider=after,
+    )
 
 
 def _tell_about_missing_roles(reporter: Reporter, database: DatabaseSpec, access: AccessRules) -> None:
+    if access.provider_roles:
+        names = ", ".join(sorted(access.provider_roles))
+        message = f"Owners, grants and event triggers of the providers' own roles are not compared: {names}."
+        reporter.report(Note(message, database_id=database.id))
     if access.missing_roles:
         names = ", ".join(sorted(access.missing_roles))
         message = f"Owners and grants of roles that were not copied are not compared: {names}."

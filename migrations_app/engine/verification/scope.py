@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from migrations_app.engine.spec import Selection
 
@@ -11,11 +11,20 @@ class Scope:
     """The selection applied to objects of every kind.
 
     Relations are chosen one by one. Everything else in a schema (functions, types …) moves with the schema, and a
-    schema moves when anything in it was chosen. What has no schema always moves.
+    schema moves when anything in it was chosen. What has no schema always moves. ``own_schemas`` are those of the
+    source's provider and never move.
     """
 
-    def __init__(self, selection: Selection, *, relations: Iterable[tuple[str, str]], schemas: Iterable[str]) -> None:
+    def __init__(
+        self,
+        selection: Selection,
+        *,
+        relations: Iterable[tuple[str, str]],
+        schemas: Iterable[str],
+        own_schemas: Collection[str] = (),
+    ) -> None:
         self._selection = selection
+        self._own_schemas = own_schemas
         every_schema = set(schemas)
         chosen = {schema for schema, relation in relations if selection.takes(schema, relation)}
         chosen |= every_schema & set(selection.include_schemas)
@@ -28,6 +37,8 @@ class Scope:
         """Tell whether an object is compared; a schema that only the target has is compared, and then reported."""
         if schema is None:
             return True
+        if schema in self._own_schemas:
+            return False
         if self._selection.is_everything:
             return True
         if relation is not None:

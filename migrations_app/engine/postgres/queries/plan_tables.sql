@@ -9,11 +9,12 @@ SELECT c.oid::bigint AS oid,
        a.binary,
        k.key_column,
        coalesce(x.condition, '') AS condition,
-       x.oid IS NOT NULL AS is_configuration
+       x.oid IS NOT NULL AS is_configuration,
+       coalesce(x.extname, '')::text AS extension
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN LATERAL (
-    SELECT e.oid, e.extcondition[i.position] AS condition
+    SELECT e.oid, e.extname, e.extcondition[i.position] AS condition
     FROM pg_catalog.pg_extension e
     CROSS JOIN LATERAL pg_catalog.generate_subscripts(e.extconfig, 1) AS i(position)
     WHERE e.extconfig[i.position] = c.oid

@@ -95,7 +95,8 @@ def special_objects(context: DatabaseContext) -> Iterator[Finding]:
     yield from _labels(by_kind["security label"])
     yield from _functions(context, by_kind["function"])
     if not context.target.superuser:
-        yield from _event_triggers(by_kind["event trigger"])
+        own = context.source.provider.owns_role
+        yield from _event_triggers([row for row in by_kind["event trigger"] if not own(row.detail)])
         yield from _superuser_only(by_kind["superuser only"])
     if context.source.facts.major < 14 <= context.target.facts.major:
         yield from _old_operators(by_kind["postfix operator"], by_kind["array aggregate"])
