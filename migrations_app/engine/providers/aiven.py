@@ -32,4 +32,5 @@ AIVEN = Provider(
     network="In the console add this machine's address to the service's allowed IP addresses.",
     login="Reset the password of avnadmin in the console: Users.",
     online="ready: logical replication is on",
+    is_logical_already=True,
 )

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from migrations_app.engine.providers.provider import EndpointKind, OwnParameter, ParameterPlace, Provider, Tls
+from migrations_app.engine.providers.provider import (
+    EndpointKind,
+    OwnParameter,
+    ParameterPlace,
+    Prerequisite,
+    Provider,
+    Tls,
+)
 
 AZURE_EXTENSIONS = ("azure", "pg_availability", "pgaadauth")
 DOMAIN = r"\.postgres\.database\.(azure\.com|usgovcloudapi\.net|chinacloudapi\.cn)"
@@ -22,6 +29,44 @@ FIREWALL = (
     "server with private access needs peering or a VPN and its private DNS zone."
 )
 LOGIN = "Set it anew in the Azure portal: Overview → Reset password. The user is written without @server."
+
+PARAMETER = "az postgres flexible-server parameter set --resource-group GROUP --server-name SERVER --name {} --value {}"
+TARGET = (
+    Prerequisite(
+        "extensions",
+        "Extensions of the source are allow-listed",
+        "Name every extension of the source in azure.extensions: the value replaces the list, so keep what is in it. "
+        "Some must be in shared_preload_libraries too (pg_cron, pg_partman_bgw, pg_stat_statements, pgaudit, "
+        "timescaledb and others), which needs a restart. Validation compares both lists with the source.",
+        PARAMETER.format("azure.extensions", "HSTORE,PG_TRGM,UUID-OSSP"),
+        "shell",
+    ),
+    Prerequisite(
+        "availability",
+        "High availability and read replicas are off",
+        "Until the migration is done, a standby doubles every write; switch both on again afterwards.",
+        "az postgres flexible-server update --resource-group GROUP --name SERVER --high-availability Disabled",
+        "shell",
+    ),
+    Prerequisite(
+        "temporary",
+        "Temporary tablespaces stay off the local disk",
+        "Microsoft asks for azure.enable_temp_tablespaces_on_local_ssd = off while changes are followed.",
+        PARAMETER.format("azure.enable_temp_tablespaces_on_local_ssd", "off"),
+        "shell",
+        online_only=True,
+        needs_restart=True,
+    ),
+    Prerequisite(
+        "workers",
+        "Room for workers that apply changes",
+        "Needed only where the target itself subscribes to the source: at least 16 workers.",
+        PARAMETER.format("max_worker_processes", "16"),
+        "shell",
+        online_only=True,
+        needs_restart=True,
+    ),
+)
 
 AZURE_FLEXIBLE = Provider(
     key="PostgreSQLFlexibleServer",
@@ -72,6 +117,7 @@ AZURE_FLEXIBLE = Provider(
     network=FIREWALL,
     login=LOGIN,
     online="needs wal_level = logical and a restart",
+    target_prerequisites=TARGET,
 )
 AZURE_SINGLE = Provider(
     key="PostgreSQLSingleServer",

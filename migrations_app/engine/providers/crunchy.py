@@ -35,4 +35,5 @@ CRUNCHY = Provider(
     network="In the dashboard open Networking and add this machine's address to the firewall rules.",
     login="Read the connection in the dashboard, or with cb uri CLUSTER --role postgres.",
     online="ready: logical replication is on",
+    is_logical_already=True,
 )

@@ -39,7 +39,8 @@ NEON = Provider(
         restart="which restarts the computes",
         reload="",
         tool="",
-        remark="Only wal_level can be changed, and not back again.",
+        only=("wal_level",),
+        remark="It cannot be switched off again.",
     ),
     tls=Tls(
         rule="TLS is demanded; the host name (SNI) chooses the project.",

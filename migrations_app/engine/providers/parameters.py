@@ -36,8 +36,8 @@ def how_to_set(provider: Provider, settings: Mapping[str, str], *, restart: bool
     place = provider.parameters
     own = dict(_own(provider, name, value) for name, value in settings.items())
     named = _listed([f"{name} = {value}" for name, value in own.items()])
-    if place.refusal:
-        return Remedy(f"{provider.name} does not let its users set {_listed(list(own))}. {place.refusal}")
+    if place.refusal or (place.only and not set(own) <= set(place.only)):
+        return Remedy(f"{provider.name} does not let its users set {_listed(list(own))}. {place.refusal}".strip())
     then = place.restart if restart else place.reload
     text = f"Set {named} {place.where}{', ' + then if then else ''}."
     write, language = WRITERS[place.tool]

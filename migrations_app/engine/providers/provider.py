@@ -30,12 +30,10 @@ class Look(StrEnum):
     READS_EVERYTHING = "reads everything"
     WAL_LEVEL = "wal level"
     SLOTS = "slots"
-    SENDERS = "senders"
     REPLICATION = "replication"
     CREATES_DATABASES = "creates databases"
     CREATES_ROLES = "creates roles"
     WRITABLE = "writable"
-    EXTENSIONS_ALLOWED = "extensions allowed"
     ADMINISTRATOR = "administrator"
 
 
@@ -65,7 +63,7 @@ class Tls:
     """
 
     rule: str = "The administrator decides, in postgresql.conf (ssl) and pg_hba.conf (hostssl)."
-    authority: str = "The authority that signed the server's certificate; its administrator has the file."
+    authority: str = "the authority that signed the server's certificate, from its administrator"
     fetch: str = ""
     verify_full: bool = True
     advice: str = ""
@@ -99,7 +97,8 @@ class ParameterPlace:
     """Where the server's parameters are set, and with which tool.
 
     ``where`` continues "Set x = 1 …"; ``restart`` continues the sentence when a restart is needed. ``tool``
-    names who writes the command, in ``parameters.py``; it is empty where there is only a console.
+    names who writes the command, in ``parameters.py``; it is empty where there is only a console. ``only`` names the
+    parameters that can be changed where the others cannot, ``refusal`` says so where none can.
     """
 
     where: str = "in postgresql.conf or with ALTER SYSTEM"
@@ -107,6 +106,7 @@ class ParameterPlace:
     reload: str = "then reload the configuration"
     tool: str = "sql"
     own: tuple[OwnParameter, ...] = ()
+    only: tuple[str, ...] = ()
     remark: str = ""
     refusal: str = ""
 
@@ -162,6 +162,7 @@ class Provider:
     can_online: bool = True
     why_offline_only: str = ""
     online: str = "needs wal_level = logical and a restart"
+    is_logical_already: bool = False
     prerequisites: tuple[Prerequisite, ...] = ()
     target_prerequisites: tuple[Prerequisite, ...] = ()
 

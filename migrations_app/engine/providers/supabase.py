@@ -68,4 +68,5 @@ SUPABASE = Provider(
     "Network restrictions of the project must allow this machine's address.",
     login="Reset the database password in the project's Database settings.",
     online="ready, by the direct host and not the pooler",
+    is_logical_already=True,
 )
