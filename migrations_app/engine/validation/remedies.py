@@ -1,11 +1,11 @@
-"""How a parameter is set on a server: as text and, where SQL does it, as a script."""
+"""How a parameter is set on a server: the words and the script of a finding's fix."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TypedDict
 
-from migrations_app.engine.postgres import sql
+from migrations_app.engine.providers import how_to_set
 from migrations_app.engine.validation.context import SeenServer
 
 
@@ -17,19 +17,12 @@ class Fix(TypedDict):
 
 
 def set_parameters(seen: SeenServer, settings: Mapping[str, str], *, restart: bool = False, then: str = "") -> Fix:
-    """Return how to set ``settings`` on the server; ``then`` is added to the words."""
-    named = " and ".join(f"{name} = {value or repr(value)}" for name, value in settings.items())
-    after = ", then restart it" if restart else ""
-    if seen.facts.provider != "OnPremises":
-        text = f"In the server's parameters at {seen.provider.name} set {named}{after}. {then}"
-        return Fix(fix=text.strip(), fix_sql="")
-    lines = [_alter_system(name, value) for name, value in settings.items()]
-    script = "\n".join(lines if restart else [*lines, "SELECT pg_reload_conf();"])
-    return Fix(fix=f"Set {named} on {seen.name} by the script{after}. {then}".strip(), fix_sql=script)
+    """Return how to set ``settings`` on the server; ``then`` is added to the words.
 
-
-def _alter_system(name: str, value: str) -> str:
-    """Write a list of libraries as several literals: one literal would name one library "a,b"."""
-    values = value.split(",") if name == "shared_preload_libraries" else [value]
-    literals = sql.SQL(", ").join(sql.Literal(each) for each in values)
-    return sql.SQL("ALTER SYSTEM SET {} = {};").format(sql.Identifier(name), literals).as_string()
+    Commands for a provider's tool are no SQL: they stand in the words, on lines of their own.
+    """
+    remedy = how_to_set(seen.provider, settings, restart=restart, host=seen.facts.host)
+    words = f"{remedy.text} {then}".strip()
+    if remedy.language == "sql":
+        return Fix(fix=words, fix_sql=remedy.script)
+    return Fix(fix=f"{words}\n{remedy.script}".strip(), fix_sql="")

@@ -163,11 +163,12 @@ def target_speed(context: ServerContext) -> Iterator[Finding]:
     settings = _target_settings(context)
     memory, wal = int(settings["maintenance_work_mem"]), int(settings["max_wal_size"])
     proposal = {}
+    units = context.target.provider.self_hosted
     if memory <= SMALL_MAINTENANCE_BYTES:
-        better = max(256 * MEGABYTE, min(2 * GIGABYTE, int(settings["shared_buffers"]) // 4))
-        proposal["maintenance_work_mem"] = f"{better // MEGABYTE}MB"
+        better = max(256 * MEGABYTE, min(2 * GIGABYTE, int(settings["shared_buffers"]) // 4)) // MEGABYTE
+        proposal["maintenance_work_mem"] = f"{better}MB" if units else str(better * 1024)
     if wal <= SMALL_WAL_BYTES:
-        proposal["max_wal_size"] = "16GB"
+        proposal["max_wal_size"] = "16GB" if units else str(16 * 1024)
     if proposal:
         yield SLOW_SETTINGS.found(
             context.target.name,
