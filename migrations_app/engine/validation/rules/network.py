@@ -103,7 +103,7 @@ def _samples(context: ServerContext) -> dict[str, tuple[SeenServer, Sample]]:
 
 @server_rule(THROUGHPUT, DURATION)
 def throughput_and_duration(context: ServerContext) -> Iterator[Finding]:
-    """Data comes from both servers at 5 MB/s or more, as a few megabytes show; tells how long the migration may take."""
+    """Data comes from both servers at 5 MB/s or more, measured by a sample; tells how long the migration may take."""
     samples = _samples(context)
     for name, (seen, sample) in samples.items():
         if not sample.count:
