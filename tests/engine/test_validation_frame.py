@@ -42,10 +42,14 @@ def target(servers: ServerPool) -> Iterator[RunningServer]:
 
 @pytest.mark.parametrize(("old", "new"), PAIRS)
 def test_a_healthy_pair_has_no_serious_finding(servers: ServerPool, old: int, new: int) -> None:
-    source, target = servers.get(old, name="healthy-source"), servers.get(new, name="healthy-target")
+    settings = {"autovacuum": "on", "fsync": "on", "full_page_writes": "on"}
+    source = servers.get(old, name="healthy-source")
+    target = servers.get(new, name="healthy-target", **settings)
     with source.fresh_database() as name:
         source.psql(HEALTHY, database=name)
-        assert serious(validated(source, target, name)) == []
+        findings = validated(source, target, name)
+    assert serious(findings) == []
+    assert {finding.code for finding in findings} == {"PM1082"}
 
 
 def test_findings_are_reported_when_they_are_made_and_returned_worst_first(
@@ -55,9 +59,11 @@ def test_findings_are_reported_when_they_are_made_and_returned_worst_first(
     with source.fresh_database() as name:
         source.psql("CREATE UNLOGGED TABLE t (id int)", database=name)
         findings = validated(source, target, name, "no_such_database", recorder=recorder)
-    assert {finding.code for finding in findings} == {"603102", "PM2042"}
+    assert {finding.code for finding in serious(findings)} == {"603102"}
+    assert "PM2042" in {finding.code for finding in findings}
     assert sorted(recorder.findings, key=str) == sorted(findings, key=str)
-    assert [finding.level for finding in findings] == [Level.FAILED, Level.INFO]
+    assert findings[0].level is Level.FAILED
+    assert findings[-1].level is Level.INFO
     assert all(finding.phase == "validation" for finding in findings)
     assert only(findings, "PM2042").database_id == name
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from migrations_app.engine.postgres import Connection, Server
-from migrations_app.engine.postgres.queries.reading import Row, fetch
+from migrations_app.engine.postgres.queries.reading import ReadFailed, ReadTimedOut, Row, fetch
 from migrations_app.engine.probe_databases import by_name, limit_statements, read_databases
 from migrations_app.engine.probe_server import probe_server
 from migrations_app.engine.probe_values import DatabaseFacts, ServerFacts
@@ -17,6 +19,34 @@ from migrations_app.engine.spec import DatabaseSpec, MigrationSpec
 from migrations_app.engine.validation.catalog import CollationRow, ExtensionRow, RelationRow, RoleRow
 
 RULE_TIME_LIMIT_SECONDS = 30.0
+
+
+class Clock:
+    """The time that one rule has, however many statements it sends."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._limit = seconds
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew, for the next rule."""
+        self._ends_at = time.monotonic() + self.seconds
+
+    def prepare(self, connection: Connection) -> None:
+        """Give the next statement what is left of the rule's time. Raises ``ReadTimedOut`` when nothing is left.
+
+        Costs a round trip only where an earlier statement of the rule, or of the rule before, was slow.
+        """
+        left = self._ends_at - time.monotonic()
+        if left <= 0:
+            raise ReadTimedOut(
+                f"The rule used up its {self.seconds:.0f} seconds.",
+                hint="Look for a server under heavy load or a slow network; then try again.",
+            )
+        if abs(left - self._limit) > self.seconds / 10:
+            limit_statements(connection, seconds=left)
+            self._limit = left
 
 
 @dataclass(frozen=True)
@@ -49,9 +79,17 @@ class SeenServer:
         """Tell whether the user is a superuser."""
         return self.facts.privileges.superuser
 
-    def connected(self) -> AbstractContextManager[Connection]:
-        """Open a connection for a rule."""
-        return self.server.connected(purpose="validate")
+    @property
+    def name(self) -> str:
+        """``Source host:port``, the subject of findings about the whole server."""
+        return f"{self.server.endpoint.side.capitalize()} {self.facts.label}"
+
+    @contextmanager
+    def connected(self, database: str | None = None) -> Iterator[Connection]:
+        """Open a connection for a rule, whose statements end after the rule's time limit."""
+        with self.server.connected(database, purpose="validate") as connection:
+            limit_statements(connection, seconds=RULE_TIME_LIMIT_SECONDS)
+            yield connection
 
 
 def see(server: Server) -> SeenServer:
@@ -96,6 +134,8 @@ class DatabaseContext:
     servers: ServerContext
     database: DatabaseSpec
     connection: Connection
+    clock: Clock = field(default_factory=lambda: Clock(RULE_TIME_LIMIT_SECONDS))
+    _failures: dict[str, ReadFailed] = field(default_factory=dict)
 
     @property
     def source(self) -> SeenServer:
@@ -116,9 +156,7 @@ class DatabaseContext:
     def relations(self) -> list[RelationRow]:
         """The relations that are part of the migration; nothing of extensions but their users' data."""
         takes = self.database.selection.takes
-        return [
-            row for row in fetch(self.connection, "validation_relations", RelationRow) if takes(row.schema, row.name)
-        ]
+        return [row for row in self._read_once("validation_relations", RelationRow) if takes(row.schema, row.name)]
 
     @cached_property
     def tables(self) -> list[RelationRow]:
@@ -128,8 +166,32 @@ class DatabaseContext:
     @cached_property
     def extensions(self) -> list[ExtensionRow]:
         """The extensions of the database."""
-        return fetch(self.connection, "validation_extensions", ExtensionRow)
+        return self._read_once("validation_extensions", ExtensionRow)
 
-    def rows(self, name: str, into: type[Row]) -> list[Row]:
-        """Return the rows of the query ``name`` in this database."""
-        return fetch(self.connection, name, into)
+    def has_extension(self, name: str) -> bool:
+        """Tell whether the database has the extension."""
+        return any(extension.name == name for extension in self.extensions)
+
+    def takes(self, schema: str, table: str) -> bool:
+        """Tell whether ``schema.table`` is part of the migration."""
+        return self.database.selection.takes(schema, table)
+
+    def rows(self, name: str, into: type[Row], /, **parameters: Any) -> list[Row]:
+        """Return the rows of the query ``name`` in this database, within the rule's time."""
+        self.clock.prepare(self.connection)
+        return fetch(self.connection, name, into, **parameters)
+
+    def row(self, name: str, into: type[Row], /, **parameters: Any) -> Row:
+        """Return the only row of the query ``name`` in this database, within the rule's time."""
+        (row,) = self.rows(name, into, **parameters)
+        return row
+
+    def _read_once(self, name: str, into: type[Row]) -> list[Row]:
+        """Read what several rules share; a query that took too long is not tried again for each of them."""
+        if name in self._failures:
+            raise self._failures[name]
+        try:
+            return self.rows(name, into)
+        except ReadFailed as error:
+            self._failures[name] = error
+            raise

@@ -14,17 +14,21 @@ from migrations_app.engine.errors import EngineError, Stopped
 from migrations_app.engine.events import FindingRaised
 from migrations_app.engine.findings import Finding
 from migrations_app.engine.ports import Reporter
+from migrations_app.engine.postgres.queries.reading import ReadTimedOut
 from migrations_app.engine.probe_databases import MAX_PARALLEL, limit_statements
 from migrations_app.engine.spec import DatabaseSpec
 from migrations_app.engine.validation.connectivity import could_not_open
 from migrations_app.engine.validation.context import (
     RULE_TIME_LIMIT_SECONDS,
+    Clock,
     DatabaseContext,
     ServerContext,
 )
 from migrations_app.engine.validation.rule import DATABASE_RULES, SERVER_RULES, Context, Rule
 
 logger = logging.getLogger(__name__)
+
+PARALLEL_SERVER_RULES = 2
 
 
 class Findings:
@@ -51,11 +55,14 @@ class Findings:
 
 
 def run_server_rules(context: ServerContext, findings: Findings) -> None:
-    """Run every rule about the two servers."""
+    """Run every rule about the two servers, a few at once; each finding is told as soon as its rule has ended."""
     control = context.source.server.control
-    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="server-rule") as pool:
-        for found in pool.map(partial(_run, context=context, subject="Both servers", control=control), SERVER_RULES):
-            findings.add(found)
+
+    def run(rule: Rule[ServerContext]) -> None:
+        findings.add(_run(rule, context=context, subject="Both servers", control=control))
+
+    with ThreadPoolExecutor(max_workers=PARALLEL_SERVER_RULES, thread_name_prefix="server-rule") as pool:
+        list(pool.map(run, SERVER_RULES))
 
 
 def run_database_rules(context: ServerContext, findings: Findings) -> None:
@@ -70,8 +77,10 @@ def _check_database(servers: ServerContext, findings: Findings, database: Databa
     try:
         with servers.source.server.connected(database.source_name, purpose="validate") as connection:
             limit_statements(connection, seconds=RULE_TIME_LIMIT_SECONDS)
-            context = DatabaseContext(servers, database, connection)
+            clock = Clock(RULE_TIME_LIMIT_SECONDS)
+            context = DatabaseContext(servers, database, connection, clock)
             for rule in DATABASE_RULES:
+                clock.restart()
                 found = _run(rule, context=context, subject=database.source_name, control=servers.source.server.control)
                 findings.add(found, database_id=database.id)
     except Stopped:
@@ -81,26 +90,34 @@ def _check_database(servers: ServerContext, findings: Findings, database: Databa
 
 
 def _run(rule: Rule[Context], *, context: Context, subject: str, control: Control) -> list[Finding]:
-    """Return what ``rule`` found, or that it could not be run, with the reason."""
+    """Return what ``rule`` found, and, where it could not be run to its end, that too, with the reason."""
     control.check()
+    found: list[Finding] = []
     try:
-        return list(rule.check(context))
+        found.extend(rule.check(context))
     except Stopped:
         raise
     except EngineError as error:
+        cut_off = "The rule was cut off before its end. " if isinstance(error, ReadTimedOut) else ""
         return [
+            *found,
             rule.codes[0].unknown(
-                subject, saw=f"{rule.name}: {error.message}", fix=error.hint, server_message=error.server_message
-            )
+                subject,
+                saw=f"{rule.name}: {cut_off}{error.message}",
+                fix=error.hint,
+                server_message=error.server_message,
+            ),
         ]
     except Exception as error:
         control.check()
         logger.exception("rule %s failed", rule.name)
         return [
+            *found,
             rule.codes[0].unknown(
                 subject,
                 saw=f"{rule.name}: the check itself failed ({type(error).__name__}).",
                 fix="This is a defect of the portal: its log has the details. Check this point by hand.",
                 server_message=str(error).strip(),
-            )
+            ),
         ]
+    return found

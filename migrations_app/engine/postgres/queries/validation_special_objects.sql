@@ -54,10 +54,11 @@ SELECT 'superuser only', format('%%I.%%I', n.nspname, p.tmplname), 'text search 
  WHERE p.tmplnamespace IN (SELECT oid FROM ours)
    AND NOT EXISTS (SELECT FROM members m WHERE m.classid = 'pg_ts_template'::regclass AND m.objid = p.oid)
 UNION ALL
-SELECT 'superuser only', format('%%s AS %%s', castsource::regtype, casttarget::regtype), 'cast without function'
-  FROM pg_cast c
- WHERE c.castmethod = 'b' AND c.oid >= 16384
-   AND NOT EXISTS (SELECT FROM members m WHERE m.classid = 'pg_cast'::regclass AND m.objid = c.oid)
+SELECT 'superuser only', format('%%I.%%I', n.nspname, f.opfname), 'operator family'
+  FROM pg_opfamily f JOIN pg_namespace n ON n.oid = f.opfnamespace
+ WHERE f.opfnamespace IN (SELECT oid FROM ours)
+   AND NOT EXISTS (SELECT FROM pg_opclass o WHERE o.opcfamily = f.oid)
+   AND NOT EXISTS (SELECT FROM members m WHERE m.classid = 'pg_opfamily'::regclass AND m.objid = f.oid)
 UNION ALL
 SELECT 'postfix operator', o.oid::regoperator::text, '' FROM pg_operator o
  WHERE o.oprleft <> 0 AND o.oprright = 0 AND o.oprnamespace IN (SELECT oid FROM ours)

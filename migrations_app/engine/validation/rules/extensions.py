@@ -10,6 +10,7 @@ from migrations_app.engine.probe_values import ExtensionFacts
 from migrations_app.engine.validation.catalog import ExtensionRow
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
+from migrations_app.engine.validation.remedies import set_parameters
 from migrations_app.engine.validation.rule import database_rule
 from migrations_app.engine.validation.wording import listed
 
@@ -50,7 +51,23 @@ PROVIDERS_OWN = code(
     why="It exists on that provider's servers only and is not copied.",
 )
 # Their functions fail unless the library is loaded at server start.
-PRELOADED = frozenset({"age", "anon", "pg_cron", "pg_partman_bgw", "pg_squeeze", "pg_stat_statements", "timescaledb"})
+# https://learn.microsoft.com/azure/postgresql/extensions/concepts-extensions-versions and each extension's own page.
+PRELOADED = frozenset(
+    {
+        "age",
+        "anon",
+        "citus",
+        "credcheck",
+        "pg_cron",
+        "pg_duckdb",
+        "pg_hint_plan",
+        "pg_squeeze",
+        "pg_stat_statements",
+        "pgaudit",
+        "pglogical",
+        "timescaledb",
+    }
+)
 
 
 @database_rule(NOT_AVAILABLE, NOT_ALLOWED, NOT_PRELOADED, OLDER, NEEDS_SUPERUSER, PROVIDERS_OWN)
@@ -108,9 +125,13 @@ def _check_available(context: DatabaseContext, extension: ExtensionRow, facts: E
         yield NOT_PRELOADED.found(
             subject,
             saw=f"shared_preload_libraries on the target is '{loaded}'.",
-            fix=f"Add {extension.name} to shared_preload_libraries on the target and restart it.",
+            **set_parameters(
+                context.target,
+                {"shared_preload_libraries": ",".join([*sorted(_names(loaded) - {""}), extension.name])},
+                restart=True,
+            ),
         )
-    if _is_older(facts.default_version, than=extension.version):
+    if extension.name != "postgis" and _is_older(facts.default_version, than=extension.version):
         yield OLDER.found(
             subject,
             saw=f"The source has version {extension.version}, the target offers {facts.default_version}.",

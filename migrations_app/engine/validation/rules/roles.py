@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.spec import RolePolicy
+from migrations_app.engine.validation.azure_target import on_azure, read_azure
 from migrations_app.engine.validation.catalog import OwnerRow, RoleRow
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext, ServerContext
@@ -57,6 +59,13 @@ OWNER_OUT_OF_REACH = code(
     why="Giving an object to its owner needs membership in that role (with the SET option from PostgreSQL 16 on). "
     "Else the object stays with the target user, which the verification reports.",
 )
+MD5_PASSWORDS = code(
+    "PM1045",
+    Level.INFO,
+    "Passwords are kept as MD5 hashes",
+    why="The hashes are copied as they are. PostgreSQL 18 warns of them and a later version will not know them; where "
+    "a server asks for SCRAM, a role with an MD5 hash cannot log in.",
+)
 
 
 def _copied(context: ServerContext) -> list[RoleRow]:
@@ -105,6 +114,39 @@ def role_passwords(context: ServerContext) -> Iterator[Finding]:
         )
 
 
+@dataclass(frozen=True)
+class NameRow:
+    """A row of queries/validation_md5_roles.sql."""
+
+    name: str
+
+
+@server_rule(MD5_PASSWORDS)
+def md5_passwords(context: ServerContext) -> Iterator[Finding]:
+    """Tells which roles that are copied have a password that is kept as an MD5 hash."""
+    readable = context.source.facts.privileges.read_password_hashes
+    if context.spec.options.roles is not RolePolicy.COPY or not readable:
+        return
+    with context.source.connected() as connection:
+        hashed = {row.name for row in fetch(connection, "validation_md5_roles", NameRow)}
+    names = [role.name for role in _copied(context) if role.name in hashed and role.name not in context.target.roles]
+    if not names:
+        return
+    methods = read_azure(context).accepted_methods if on_azure(context) else None
+    refused = methods is not None and "md5" not in methods
+    yield MD5_PASSWORDS.found(
+        counted(len(names), "role"),
+        saw=f"{listed(names)} have MD5 hashes."
+        + (f" The target accepts {methods} only (azure.accepted_password_auth_method)." if refused else ""),
+        fix="Set password_encryption to scram-sha-256 and give them their passwords again, on the source before the "
+        "migration or on the target after it."
+        + (" Or add MD5 to azure.accepted_password_auth_method in the target's server parameters." if refused else ""),
+        fix_sql="SET password_encryption = 'scram-sha-256';\n"
+        + "\n".join(statement("ALTER ROLE {} PASSWORD '…';", name) for name in names),
+        level=Level.WARNING if refused else None,
+    )
+
+
 @server_rule(ROLE_DIFFERS)
 def existing_roles(context: ServerContext) -> Iterator[Finding]:
     """Roles that exist on both servers have the same attributes."""
@@ -135,7 +177,7 @@ def _words(role: RoleRow, names: list[str]) -> str:
 @database_rule(OWNER_MISSING, OWNER_OUT_OF_REACH)
 def owners(context: DatabaseContext) -> Iterator[Finding]:
     """Every role that owns or was granted something will exist on the target, and its owners can be set there."""
-    rows = fetch(context.connection, "validation_owners", OwnerRow)
+    rows = context.rows("validation_owners", OwnerRow)
     rows = [row for row in rows if not context.source.provider.owns_role(row.name)]
     missing = [row.name for row in rows if row.name not in context.target.roles]
     if missing and context.servers.spec.options.roles is RolePolicy.SKIP:

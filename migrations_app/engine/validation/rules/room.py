@@ -8,6 +8,7 @@ from math import ceil
 
 from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.spec import Side
+from migrations_app.engine.validation.azure_target import on_azure
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext, SeenServer, ServerContext
 from migrations_app.engine.validation.rule import database_rule, server_rule
@@ -42,9 +43,16 @@ LOCKS = code(
     why="pg_dump locks every table at once, and one statement on a partitioned table locks all its partitions; when "
     "the lock table is full the server answers: out of shared memory.",
 )
+NEARLY_FULL = code(
+    "PM1013",
+    Level.WARNING,
+    "Target would be nearly full afterwards",
+    why="A flexible server with less than 5 GiB of free storage, or 95 % used, makes itself read-only.",
+)
+AZURE_READ_ONLY_BELOW_BYTES = 5 * 1024**3
 
 
-@server_rule(SPACE)
+@server_rule(SPACE, NEARLY_FULL)
 def target_space(context: ServerContext) -> Iterator[Finding]:
     """The target's free disk is at least 1.25 times the size of the databases to move."""
     moving = [(spec, facts) for spec, facts in context.source_databases]
@@ -71,6 +79,13 @@ def target_space(context: ServerContext) -> Iterator[Finding]:
             subject,
             saw=f"{size(free)} are free ({origin}); about {size(needed)} are needed.",
             fix=f"Enlarge the target's storage by at least {size(needed - free)}, or move fewer databases at a time.",
+        )
+    elif on_azure(context) and free + _freed(context) - needed < AZURE_READ_ONLY_BELOW_BYTES:
+        missing = AZURE_READ_ONLY_BELOW_BYTES - (free + _freed(context) - needed)
+        yield NEARLY_FULL.found(
+            subject,
+            saw=f"{size(free)} are free and about {size(needed)} are needed: less than 5 GiB would be left.",
+            fix=f"Enlarge the target's storage by at least {size(missing)}, or switch on storage autogrow.",
         )
 
 

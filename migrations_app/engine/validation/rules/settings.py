@@ -11,13 +11,20 @@ from migrations_app.engine.spec import RolePolicy
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import ServerContext
 from migrations_app.engine.validation.rule import server_rule
-from migrations_app.engine.validation.wording import capped
+from migrations_app.engine.validation.wording import capped, statement
 
 SETTING_REFUSED = code(
     "PM1050",
     Level.WARNING,
     "Setting of a database or role that the target refuses",
     why="The setting does not exist in the target's version, or only a superuser may set it there.",
+)
+READ_ONLY_COPIED = code(
+    "PM1051",
+    Level.WARNING,
+    "Database or role is set to read-only and will be on the target",
+    why="Settings of databases and roles are copied, so applications could not write on the target either. It is often "
+    "what is left of an earlier cutover.",
 )
 
 
@@ -46,13 +53,14 @@ class ParameterRow:
     context: str
 
 
-@server_rule(SETTING_REFUSED)
+@server_rule(SETTING_REFUSED, READ_ONLY_COPIED)
 def settings_of_databases_and_roles(context: ServerContext) -> Iterator[Finding]:
     """Every setting of the databases and roles that move can be set on the target by its user."""
     with context.source.connected() as connection:
         settings = [row for row in fetch(connection, "validation_role_settings", SettingRow) if _moves(context, row)]
     if not settings:
         return
+    yield from capped([_read_only(row) for row in settings if _is_read_only(row)], READ_ONLY_COPIED, what="settings")
     with context.target.connected() as connection:
         parameters = {row.name: row.context for row in fetch(connection, "validation_parameters", ParameterRow)}
     findings = [
@@ -65,6 +73,28 @@ def settings_of_databases_and_roles(context: ServerContext) -> Iterator[Finding]
         if (reason := _refusal(context, row, parameters))
     ]
     yield from capped(findings, SETTING_REFUSED, what="settings")
+
+
+def _is_read_only(row: SettingRow) -> bool:
+    return row.name == "default_transaction_read_only" and row.value.lower() in ("on", "true", "yes", "1")
+
+
+def _read_only(row: SettingRow) -> Finding:
+    if row.database and row.role:
+        reset = statement("ALTER ROLE {} IN DATABASE {} RESET default_transaction_read_only;", row.role, row.database)
+    elif row.role:
+        reset = statement("ALTER ROLE {} RESET default_transaction_read_only;", row.role)
+    elif row.database:
+        reset = statement("ALTER DATABASE {} RESET default_transaction_read_only;", row.database)
+    else:
+        reset = "ALTER ROLE ALL RESET default_transaction_read_only;"
+    return READ_ONLY_COPIED.found(
+        row.subject,
+        saw="default_transaction_read_only is on for it.",
+        fix="If it is to stop writers during the migration, leave it and run the script on the target afterwards (with "
+        "the target's name of the database); else run it on the source now.",
+        fix_sql=reset,
+    )
 
 
 def _moves(context: ServerContext, row: SettingRow) -> bool:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from migrations_app.engine.findings import Finding, Level
-from migrations_app.engine.postgres.queries.reading import fetch_one
 from migrations_app.engine.validation.catalog import RelationRow
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
@@ -125,7 +124,7 @@ def readable_large_objects(context: DatabaseContext) -> Iterator[Finding]:
     """The source user may read every large object."""
     if context.source.superuser:
         return
-    row = fetch_one(context.connection, "validation_large_objects", LargeObjectRow)
+    row = context.row("validation_large_objects", LargeObjectRow)
     if not row.hidden:
         return
     user = context.source.user

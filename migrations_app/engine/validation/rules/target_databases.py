@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from migrations_app.engine.findings import Finding, Level
-from migrations_app.engine.postgres.queries.reading import fetch
+from migrations_app.engine.postgres.queries.reading import fetch, fetch_one
 from migrations_app.engine.probe_values import DatabaseFacts
 from migrations_app.engine.spec import DatabaseSpec
 from migrations_app.engine.validation.code import code
-from migrations_app.engine.validation.context import ServerContext
-from migrations_app.engine.validation.rule import server_rule
-from migrations_app.engine.validation.wording import counted, listed, statement
+from migrations_app.engine.validation.context import DatabaseContext, ServerContext
+from migrations_app.engine.validation.rule import database_rule, server_rule
+from migrations_app.engine.validation.wording import counted, listed, size, statement
 
 # NAMEDATALEN - 1: https://www.postgresql.org/docs/18/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
 MAX_NAME_BYTES = 63
@@ -65,6 +65,12 @@ CONNECTED_TARGET = code(
     Level.FAILED,
     "Target database is the one the portal logs in to",
     why="A database that a session is connected to cannot be dropped, and the portal needs one to work from.",
+)
+TARGET_HOLDS_DATA = code(
+    "PM1025",
+    Level.WARNING,
+    "Target database that will be dropped holds data",
+    why="Consent to overwrite it is recorded; what is in it now is lost for good when the migration starts.",
 )
 NO_SPEC = code(
     "PM1024",
@@ -177,6 +183,37 @@ def _in_use(database: DatabaseSpec, uses: list[DatabaseUse]) -> Finding:
         "grant pg_signal_backend to the target user to let the portal end sessions.",
         database_id=database.id,
     )
+
+
+@dataclass(frozen=True)
+class ContentsRow:
+    """A row of queries/validation_database_size.sql."""
+
+    tables: int
+    bytes: int
+    largest: list[str] | None
+
+
+@database_rule(TARGET_HOLDS_DATA)
+def overwritten_data(context: DatabaseContext) -> Iterator[Finding]:
+    """Tells what a target database holds that will be dropped and made anew."""
+    facts = context.servers.existing_target(context.database)
+    if facts is None or not context.database.overwrite:
+        return
+    if not facts.connectable:
+        yield TARGET_HOLDS_DATA.unknown(
+            facts.name, saw=facts.problem, fix="Look yourself what the target's database holds before it is dropped."
+        )
+        return
+    with context.target.connected(facts.name) as connection:
+        contents = fetch_one(connection, "validation_database_size", ContentsRow)
+    if contents.tables:
+        yield TARGET_HOLDS_DATA.found(
+            facts.name,
+            saw=f"{context.target.label} has {counted(contents.tables, 'table')}, {size(contents.bytes)} altogether, "
+            f"in {facts.name}: {listed(contents.largest or [])}.",
+            fix="Make a backup of what is still needed (pg_dump), or give the database another name on the target.",
+        )
 
 
 @server_rule(SAME_TARGET_NAME, BAD_TARGET_NAME)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.spec import MigrationMode
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import SeenServer, ServerContext
+from migrations_app.engine.validation.remedies import set_parameters
 from migrations_app.engine.validation.rule import server_rule
 
 SOURCE_MAJORS = range(10, 19)
@@ -55,11 +57,12 @@ TARGET_IN_RECOVERY = code(
     "Target is a standby",
     why="A server in recovery accepts no writes.",
 )
-TARGET_READ_ONLY = code(
+READ_ONLY = code(
     "603112",
     Level.FAILED,
-    "Target is set to read-only",
-    why="Somebody, or a service whose storage is almost full, decided that nothing is to be written there.",
+    "Server is set to read-only",
+    why="Somebody, or a service whose storage is almost full, decided that nothing is to be written there. An online "
+    "migration writes to the source too.",
 )
 SOURCE_IN_RECOVERY = code(
     "PM1007",
@@ -141,7 +144,7 @@ def not_the_same_database(context: ServerContext) -> Iterator[Finding]:
             )
 
 
-@server_rule(TARGET_IN_RECOVERY, TARGET_READ_ONLY)
+@server_rule(TARGET_IN_RECOVERY, READ_ONLY)
 def target_is_writable(context: ServerContext) -> Iterator[Finding]:
     """The target accepts writes: it is no standby and not set to read-only."""
     seen = context.target
@@ -156,12 +159,38 @@ def target_is_writable(context: ServerContext) -> Iterator[Finding]:
 
 
 def _read_only(seen: SeenServer) -> Finding:
-    return TARGET_READ_ONLY.found(
+    return READ_ONLY.found(
         f"Target {seen.facts.label}",
         saw="The setting default_transaction_read_only is on for this server, user or database.",
-        fix="Look why it was set: managed services do so when storage is nearly full. Then set it to off for the "
-        "server; if it was set for a role or a database, reset it there.",
-        fix_sql="ALTER SYSTEM SET default_transaction_read_only = off;\nSELECT pg_reload_conf();",
+        **set_parameters(
+            seen,
+            {"default_transaction_read_only": "off"},
+            then="First look why it was set: managed services do so when storage is nearly full (a flexible server at "
+            "95 % "
+            "or with less than 5 GiB free), and end it by themselves when the storage is enlarged. If it was set for "
+            "a role or a database, reset it there.",
+        ),
+    )
+
+
+@server_rule(READ_ONLY)
+def source_read_only(context: ServerContext) -> Iterator[Finding]:
+    """The source is not set to read-only where an online migration must write there; else tells that it is."""
+    settings = context.source.facts.settings
+    if settings.in_recovery or not settings.read_only_by_default:
+        return
+    online = context.spec.mode is MigrationMode.ONLINE
+    yield READ_ONLY.found(
+        context.source.name,
+        saw="The setting default_transaction_read_only is on for this server, user or database.",
+        **set_parameters(
+            context.source,
+            {"default_transaction_read_only": "off"},
+            then="If it was set for a role or a database, reset it there."
+            if online
+            else "An offline migration only reads there, so nothing has to be done for it.",
+        ),
+        level=Level.FAILED if online else Level.INFO,
     )
 
 

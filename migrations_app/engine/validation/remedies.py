@@ -1,0 +1,28 @@
+"""How a parameter is set on a server: the words and the script of a finding's fix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+from migrations_app.engine.providers import how_to_set
+from migrations_app.engine.validation.context import SeenServer
+
+
+class Fix(TypedDict):
+    """The words and the script of a finding's fix."""
+
+    fix: str
+    fix_sql: str
+
+
+def set_parameters(seen: SeenServer, settings: Mapping[str, str], *, restart: bool = False, then: str = "") -> Fix:
+    """Return how to set ``settings`` on the server; ``then`` is added to the words.
+
+    Commands for a provider's tool are no SQL: they stand in the words, on lines of their own.
+    """
+    remedy = how_to_set(seen.provider, settings, restart=restart, host=seen.facts.host)
+    words = f"{remedy.text} {then}".strip()
+    if remedy.language == "sql":
+        return Fix(fix=words, fix_sql=remedy.script)
+    return Fix(fix=f"{words}\n{remedy.script}".strip(), fix_sql="")
