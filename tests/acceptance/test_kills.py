@@ -32,10 +32,13 @@ def sample(servers):
     source.drop_database(name)
 
 
+CLIENTS = ("psql", "pg_dump", "pg_restore")
+
+
 def kind_of(process: psutil.Process) -> str:
     """Name a process as a person would."""
     words = " ".join(process.cmdline())
-    for program in ("psql", "pg_dump", "pg_restore"):
+    for program in CLIENTS:
         if program in words:
             return program
     if "gunicorn" in words:
@@ -43,18 +46,19 @@ def kind_of(process: psutil.Process) -> str:
     if "portal_reconciler" in words:
         return "reconciler"
     if "portal_cluster" in words:
-        depth = len(process.parents())
-        return {0: "cluster main"}.get(depth, f"cluster process at depth {depth}")
+        above = sum("portal_cluster" in parent.cmdline() for parent in process.parents())
+        return ("cluster main", "cluster sentinel", "cluster worker, pusher or monitor")[above]
     return "other"
 
 
 def kill_one(portal: LivePortal, randomness: random.Random) -> str:
-    """Kill a random process, every kind with the same chance."""
+    """Kill a random process, every kind with the same chance; client programs live short, so half the time one of them."""
     by_kind: dict[str, list[psutil.Process]] = {}
     for process in portal.processes():
         with suppress(psutil.NoSuchProcess):
             by_kind.setdefault(kind_of(process), []).append(process)
-    kind = randomness.choice(sorted(by_kind))
+    clients = sorted(by_kind.keys() & set(CLIENTS))
+    kind = randomness.choice(clients if clients and randomness.random() < 0.5 else sorted(by_kind))
     with suppress(psutil.NoSuchProcess):
         randomness.choice(by_kind[kind]).kill()
     return kind
