@@ -17,7 +17,8 @@ from migrations_app.engine.spec import Endpoint, MigrationMode, MigrationSpec, S
 from migrations_app.engine.validation import validate
 from migrations_app.engine.validation.context import ServerContext, see
 from migrations_app.engine.validation.rules.endpoints import one_server_answers
-from tests.engine.validating import Recorder, database, of_code, only
+from migrations_app.engine.validation.rules.versions import direct_connections
+from tests.engine.validating import Recorder, database, drop_role, new_role, of_code, only
 from tests.fixtures.servers import RunningServer, ServerPool
 
 
@@ -87,6 +88,27 @@ def test_an_address_that_leads_to_several_servers(
     assert finding.level is Level.FAILED
     assert "sessions reached 2 servers" in finding.saw
     assert not of_code(found(source, target), "PM1091")
+
+
+@pytest.mark.parametrize("major", [10, 18])
+def test_one_server_answers_a_user_with_few_rights(servers: ServerPool, major: int) -> None:
+    server = servers.get(major, name="answering")
+    role = new_role(server, "CONNECTION LIMIT 6")
+    seen = [see(Server(role.endpoint(server, side))) for side in (Side.SOURCE, Side.TARGET)]
+    spec = MigrationSpec("4b1e", "test", seen[0].server.endpoint, seen[1].server.endpoint, ())
+    assert not list(one_server_answers(ServerContext(spec, *seen)))
+    drop_role(server, role)
+
+
+def test_a_pooler_is_refused_in_the_providers_words(source: RunningServer, target: RunningServer) -> None:
+    host = "ep-cool-1-pooler.eu.neon.tech"
+    seen = see(Server(source.endpoint()))
+    facts = replace(seen.facts, provider="Neon", host=host, pooler="transaction")
+    pooled = replace(seen, server=_Named(source.endpoint(), host=host), facts=facts)
+    spec = MigrationSpec("4b1e", "test", source.endpoint(), target.endpoint(Side.TARGET), ())
+    (finding,) = direct_connections(ServerContext(spec, pooled, see(Server(spec.target))))
+    assert (finding.code, finding.level) == ("PM1004", Level.FAILED)
+    assert finding.fix == "The -pooler endpoint is PgBouncer. Use the same name without -pooler."
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ SEVERAL_SERVERS = code(
 OFFLINE_ONLY = code(
     "PM1092",
     Level.FAILED,
-    "Source cannot be migrated online",
+    "The chosen kind of source cannot be migrated online",
     why="Online follows the source's changes through logical replication, which this service does not offer.",
 )
 
@@ -105,12 +105,13 @@ def _subject(seen: SeenServer) -> str:
 
 
 @server_rule(OFFLINE_ONLY)
-def source_can_do_online(context: ServerContext) -> Iterator[Finding]:
-    """The source's service offers logical replication, if the migration is an online one."""
-    provider = effective(provider_by_key(context.spec.source_type), context.source.provider)
-    if context.spec.mode is MigrationMode.ONLINE and not provider.can_online:
+def chosen_kind_can_do_online(context: ServerContext) -> Iterator[Finding]:
+    """A kind of source that was chosen and leaves no traces offers logical replication, if the mode is online."""
+    chosen = provider_by_key(context.spec.source_type)
+    provider = effective(chosen, context.source.provider)
+    if context.spec.mode is MigrationMode.ONLINE and provider is chosen and not provider.can_online:
         yield OFFLINE_ONLY.found(
             f"Source {context.source.facts.label}",
-            saw=f"The source is {provider.name}. {provider.why_offline_only}",
-            fix="Change the mode to Offline under Setup.",
+            saw=f"{provider.name} was chosen. {provider.why_offline_only}",
+            fix="Change the mode to Offline under Setup, or the source type if it is another one.",
         )

@@ -120,10 +120,12 @@ def direct_connections(context: ServerContext) -> Iterator[Finding]:
     for seen in (context.source, context.target):
         if not seen.facts.pooler:
             continue
+        kind = seen.provider.endpoint_kind(seen.server.endpoint.host, seen.server.endpoint.port)
+        direct = "Use the direct host name and port of PostgreSQL (usually 5432; no -pooler or .proxy- in the name)."
         yield POOLED.found(
             f"{seen.server.endpoint.side.capitalize()} {seen.facts.label}",
             saw=f"A connection pooler with {seen.facts.pooler} pooling answers at this address.",
-            fix="Use the direct host name and port of PostgreSQL (usually 5432; no -pooler or .proxy- in the name).",
+            fix=kind.problem if kind and kind.is_pooled else direct,
             level=Level.FAILED if seen.facts.pooler == "transaction" else Level.WARNING,
         )
 
