@@ -10,12 +10,15 @@ import pytest
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import Canceled
-from migrations_app.engine.findings import Level
+from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.spec import MigrationSpec, Side
 from migrations_app.engine.validation import validate
 from migrations_app.engine.validation.code import all_codes
+from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.rule import DATABASE_RULES, SERVER_RULES, Rule
+from migrations_app.engine.validation.rules.restricted import OwnerOfPublicRow
+from migrations_app.engine.validation.rules.tables import UNLOGGED
 from tests.engine.validating import Recorder, database, drop_role, new_role, only, serious, validated
 from tests.fixtures.servers import RunningServer, ServerPool, free_port
 
@@ -94,7 +97,28 @@ def test_a_rule_that_takes_too_long_is_a_finding(
     assert time.monotonic() - started < 20
     unknown = [finding for finding in findings if finding.level is Level.UNKNOWN]
     assert [finding.code for finding in unknown] == ["PM2030"]
+    assert "The rule was cut off before its end. " in unknown[0].saw
     assert "time limit" in unknown[0].saw
+
+
+def test_a_rule_of_many_statements_has_one_time_limit(
+    source: RunningServer, target: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it found until then is kept."""
+
+    def slow(context: DatabaseContext) -> Iterator[Finding]:
+        yield UNLOGGED.found("first", saw="Seen.")
+        time.sleep(1.1)
+        context.rows("validation_public_schema", OwnerOfPublicRow)
+        yield UNLOGGED.found("second", saw="Never seen.")
+
+    slow_rule: Rule[DatabaseContext] = replace(DATABASE_RULES[0], check=slow)
+    monkeypatch.setattr("migrations_app.engine.validation.runner.RULE_TIME_LIMIT_SECONDS", 1.0)
+    monkeypatch.setattr("migrations_app.engine.validation.runner.DATABASE_RULES", [slow_rule, DATABASE_RULES[1]])
+    with source.fresh_database() as name:
+        findings = [finding for finding in validated(source, target, name) if finding.database_id == name]
+    assert [(finding.level, finding.subject) for finding in findings] == [(Level.UNKNOWN, name), (Level.INFO, "first")]
+    assert "used up its 1 seconds" in findings[0].saw
 
 
 def test_a_server_that_is_not_there(source: RunningServer, target: RunningServer) -> None:

@@ -135,7 +135,7 @@ def test_a_slow_link(source: RunningServer, target: RunningServer, name: str, mo
     monkeypatch.setattr(f"{RULES}.network.SLOW_BYTES_PER_SECOND", 1e12)
     findings = of_code(validated(source, target, name), "PM1081")
     assert {finding.subject.split()[0] for finding in findings} == {"Source", "Target"}
-    assert "MB came in " in findings[0].saw
+    assert " MB came in " in findings[0].saw
 
 
 def test_a_sample_ends_in_time(

@@ -17,13 +17,12 @@ from migrations_app.engine.validation.wording import counted, size
 SLOW_MILLISECONDS = 20.0
 SAMPLE_BYTES = 4 * 1024**2
 SAMPLE_SECONDS = 3.0
-SLOW_BYTES_PER_SECOND = 5 * 1024**2
+SLOW_BYTES_PER_SECOND = 2 * 1024**2
 # Measured on a machine of two cores: 2.1 GB of tables and indexes in 32 s with two jobs.
 JOB_BYTES_PER_SECOND = 32 * 1024**2
 ROUND_TRIPS_PER_DATABASE = 200
-# 8 kB that no link or server can shorten much, made by the server without reading a table.
-SAMPLE_ROW = "SELECT string_agg(md5(r::text || n::text), '') FROM generate_series(1, 256) n"
-SAMPLE = f"COPY (SELECT ({SAMPLE_ROW}) FROM generate_series(1, {SAMPLE_BYTES // 8192}) r) TO STDOUT"  # noqa: S608
+# Rows of 8 kB, made by the server from numbers: no table is read, and making them costs next to nothing.
+SAMPLE = f"COPY (SELECT repeat(md5(n::text), 256) FROM generate_series(1, {SAMPLE_BYTES // 8192}) n) TO STDOUT"  # noqa: S608
 
 SLOW_ANSWERS = code(
     "PM1080",
@@ -73,11 +72,20 @@ class Sample:
 
 
 def measure(connection: Connection) -> Sample:
-    """Return how fast the server sends up to 4 MB in up to 3 s; nothing is written anywhere.
+    """Return how fast the server sends 4 MB; nothing is written anywhere.
 
-    The server makes the data from numbers, so no table is read and the time of making it is part of the result.
+    A busy machine makes a link look slow, so what looks slow is measured again, in 3 s altogether at most.
     """
-    connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(int(SAMPLE_SECONDS * 1000)),))
+    ends_at = time.monotonic() + SAMPLE_SECONDS
+    best = _copy(connection, seconds=SAMPLE_SECONDS)
+    while best.count and best.bytes_per_second < SLOW_BYTES_PER_SECOND and time.monotonic() < ends_at - 0.1:
+        again = _copy(connection, seconds=ends_at - time.monotonic())
+        best = max(best, again, key=lambda sample: sample.bytes_per_second)
+    return best
+
+
+def _copy(connection: Connection, *, seconds: float) -> Sample:
+    connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(int(seconds * 1000)),))
     count = 0
     began_at = time.monotonic()
     try:
@@ -85,11 +93,11 @@ def measure(connection: Connection) -> Sample:
             for block in copy:
                 count += len(block)
     except errors.QueryCanceled:
-        return Sample(count, time.monotonic() - began_at)
+        pass  # what came until then is the sample
     except Error:
         if connection.broken:
             raise
-        return Sample(0, time.monotonic() - began_at)
+        return Sample(0, seconds)
     return Sample(count, time.monotonic() - began_at)
 
 
@@ -103,7 +111,7 @@ def _samples(context: ServerContext) -> dict[str, tuple[SeenServer, Sample]]:
 
 @server_rule(THROUGHPUT, DURATION)
 def throughput_and_duration(context: ServerContext) -> Iterator[Finding]:
-    """Data comes from both servers at 5 MB/s or more, measured by a sample; tells how long the migration may take."""
+    """Data comes from both servers at 2 MB/s or more, measured by a sample; tells how long the migration may take."""
     samples = _samples(context)
     for name, (seen, sample) in samples.items():
         if not sample.count:
