@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from migrations_app.engine.validation.rules import (
     extensions,
+    full_identity,
     locales,
     locks,
+    replica_identity,
+    replication_blockers,
     roles,
     room,
+    scheduled_ddl,
     selection,
     settings,
     source_rights,
@@ -15,15 +19,20 @@ from migrations_app.engine.validation.rules import (
     tables,
     target_databases,
     target_rights,
+    unpublishable,
     versions,
 )
 
 __all__ = [
     "extensions",
+    "full_identity",
     "locales",
     "locks",
+    "replica_identity",
+    "replication_blockers",
     "roles",
     "room",
+    "scheduled_ddl",
     "selection",
     "settings",
     "source_rights",
@@ -31,5 +40,6 @@ __all__ = [
     "tables",
     "target_databases",
     "target_rights",
+    "unpublishable",
     "versions",
 ]
