@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from migrations_app.engine.errors import ConnectionFailed
 from migrations_app.engine.postgres import Connection, Server
 from migrations_app.engine.providers import PROVIDERS
@@ -32,8 +30,8 @@ def find_pooler(server: Server, connection: Connection) -> str:
 
 def leads_to_pooler(endpoint: Endpoint) -> bool:
     """Tell whether the host name and port are known to be a provider's pooler."""
-    address = f"{endpoint.host}:{endpoint.port}"
-    return any(re.search(provider.pooler_pattern, address) for provider in PROVIDERS)
+    kinds = (provider.endpoint_kind(endpoint.host, endpoint.port) for provider in PROVIDERS)
+    return any(kind.is_pooled for kind in kinds if kind)
 
 
 def _backend(connection: Connection) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from migrations_app.engine.postgres import Connection
@@ -66,18 +65,21 @@ def _evidence(provider: Provider, traces: Traces, *, host: str) -> dict[str, str
         "version": [provider.version_word]
         if provider.version_word and provider.version_word in traces.version_text
         else [],
-        "host": [host] if re.search(provider.host_pattern, host) else [],
+        "host": [host] if provider.recognizes_host(host) else [],
     }
     return {kind: f"{kind} {', '.join(names)}" for kind, names in seen.items() if names}
 
 
-def _words_in(text: str, word: str) -> list[str]:
-    return [word] if word and word in text else []
-
-
 def _weight(provider: Provider, evidence: dict[str, str]) -> int:
-    """Count the kinds of evidence; Aurora without its function is RDS, and a setting by itself counts nothing."""
-    if provider.has_aurora_version and "function" not in evidence and "host" not in evidence:
+    """Count the kinds of evidence; a setting by itself counts nothing.
+
+    A server with RDS's traces and without Aurora's function is not Aurora, whatever its host name: a Multi-AZ DB
+    cluster has the same names. A provider that only its host name tells apart needs that and a trace.
+    """
+    traces = set(evidence) - {"host"}
+    if provider.has_aurora_version and traces and "function" not in traces:
+        return 0
+    if provider.told_by_host and not (traces and "host" in evidence):
         return 0
     if set(evidence) <= {"setting"}:
         return 0
