@@ -161,7 +161,7 @@ def test_generated_columns_under_full_on_18(target: RunningServer, servers: Serv
             connection.execute("CREATE PUBLICATION p FOR TABLE t")
             with pytest.raises(psycopg.Error, match="cannot update table"):
                 connection.execute("UPDATE t SET id = 2")
-            connection.execute(finding.fix_sql)  # type: ignore[arg-type]
+            connection.execute(finding.fix_sql)
             connection.execute("UPDATE t SET id = 2")
         assert of_online(validated_online(source, target, name)) == []
     older = servers.get(14, name="validated-source", max_prepared_transactions=2)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from migrations_app.engine.validation.rules import (
+    apply_engine,
     extensions,
     full_identity,
     locales,
     locks,
     replica_identity,
     replication_blockers,
+    replication_endpoint,
+    replication_rights,
+    replication_settings,
+    replication_wal,
     roles,
     room,
     scheduled_ddl,
@@ -24,12 +29,17 @@ from migrations_app.engine.validation.rules import (
 )
 
 __all__ = [
+    "apply_engine",
     "extensions",
     "full_identity",
     "locales",
     "locks",
     "replica_identity",
     "replication_blockers",
+    "replication_endpoint",
+    "replication_rights",
+    "replication_settings",
+    "replication_wal",
     "roles",
     "room",
     "scheduled_ddl",
