@@ -300,6 +300,17 @@ def test_too_little_room_for_subscriptions(servers: ServerPool, source: RunningS
         assert of_online(validated_online(source, target, name)) == []
 
 
+def test_an_azure_target_has_sixteen_worker_processes(servers: ServerPool, source: RunningServer, name: str) -> None:
+    with servers.fresh(18, **{"azure.extensions": "PG_TRGM"}) as target:
+        target.psql("CREATE ROLE azure_pg_admin; CREATE DATABASE azure_maintenance")
+        finding = only(validated_online(source, target, name), "PM3015")
+        assert "max_worker_processes 8. Microsoft asks for 16" in finding.saw
+        assert "--name max_worker_processes --value 16" in finding.fix
+        target.psql("ALTER SYSTEM SET max_worker_processes = 16")
+        target.restart()
+        assert not of_code(validated_online(source, target, name), "PM3015")
+
+
 def test_validation_leaves_nothing_behind(source: RunningServer, target: RunningServer, name: str) -> None:
     look = "SELECT count(*) FROM pg_replication_slots UNION ALL SELECT count(*) FROM pg_publication"
     before = [source.psql(look, database=name), target.psql(look)]

@@ -12,9 +12,10 @@ WITH RECURSIVE equal AS (
       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
      WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.relreplident = 'f'
 ), parts AS (
-    SELECT attrelid, attnum, atttypid AS type FROM columns
+    -- a type, what a domain or array is of, and the columns of a composite type
+    SELECT DISTINCT atttypid AS whole, atttypid AS type FROM columns
     UNION
-    SELECT p.attrelid, p.attnum, s.type
+    SELECT p.whole, s.type
       FROM parts p
       JOIN pg_type t ON t.oid = p.type
       CROSS JOIN LATERAL (
@@ -26,19 +27,23 @@ WITH RECURSIVE equal AS (
            WHERE t.typtype = 'c' AND b.attrelid = t.typrelid AND b.attnum > 0 AND NOT b.attisdropped
       ) AS s (type)
 ), hard AS (
-    SELECT DISTINCT p.attrelid, p.attnum
+    SELECT p.whole
       FROM parts p
       JOIN pg_type t ON t.oid = p.type
      WHERE t.typtype = 'b' AND NOT (t.typelem <> 0 AND t.typlen = -1) AND t.oid NOT IN (SELECT type FROM comparable)
+), named AS (
+    SELECT attrelid, array_agg(format('%%s (%%s)', attname, format_type(atttypid, NULL)) ORDER BY attnum) AS columns
+      FROM columns
+     WHERE atttypid IN (SELECT whole FROM hard)
+     GROUP BY attrelid
 )
 SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name,
        CASE WHEN c.reltuples > 0 THEN c.reltuples::int8 ELSE pg_stat_get_live_tuples(c.oid) END AS rows_estimate,
        pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid) AS changes,
-       ARRAY(SELECT format('%%s (%%s)', k.attname, format_type(k.atttypid, NULL))
-               FROM hard h JOIN columns k USING (attrelid, attnum)
-              WHERE h.attrelid = c.oid ORDER BY k.attnum) AS without_equality
+       coalesce(named.columns, '{}') AS without_equality
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN named ON named.attrelid = c.oid
  WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.relreplident = 'f'
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
  ORDER BY 2, 3

@@ -16,6 +16,8 @@ from migrations_app.engine.validation.wording import capped, counted, statement
 
 CHECKED_BY_FILE = ("verify-ca", "verify-full")
 SPARE_WORKERS = 2
+# https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-logical
+AZURE_WORKER_PROCESSES = 16
 
 ENGINE = code(
     "PM3060",
@@ -137,19 +139,22 @@ def _workers(context: ServerContext, settings: ReplicationSettings) -> Iterator[
     workers = settings.number("max_logical_replication_workers") or 0
     processes = settings.number("max_worker_processes") or 0
     # One process more starts the workers: https://www.postgresql.org/docs/18/logical-replication-config.html
-    if workers >= needed and processes >= workers + 1:
+    on_azure = context.target.provider.key == "PostgreSQLFlexibleServer"
+    least = max(workers + 1, AZURE_WORKER_PROCESSES if on_azure else 0)
+    if workers >= needed and processes >= least:
         return
     better = max(workers, needed + SPARE_WORKERS)
     fix = set_on(
         context.target,
         restart=True,
         max_logical_replication_workers=str(better),
-        max_worker_processes=str(max(processes, better + SPARE_WORKERS)),
+        max_worker_processes=str(max(processes, least, better + SPARE_WORKERS)),
     )
     yield WORKERS.found(
         f"Target {context.target.facts.label}",
         saw=f"{counted(needed, 'subscription')} will be applied, {settings.use.subscription_workers} of them already "
-        f"now; max_logical_replication_workers is {workers}, max_worker_processes {processes}.",
+        f"now; max_logical_replication_workers is {workers}, max_worker_processes {processes}."
+        + (f" Microsoft asks for {AZURE_WORKER_PROCESSES} of the latter on flexible server." if on_azure else ""),
         fix=fix.text,
         fix_sql=fix.sql,
     )
