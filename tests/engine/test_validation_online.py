@@ -42,7 +42,7 @@ def test_a_healthy_pair_is_ready(servers: ServerPool, old: int, new: int) -> Non
     with source.fresh_database() as name:
         source.psql(HEALTHY, database=name)
         findings = validated_online(source, target, name)
-    assert {finding.code for finding in serious(findings)} == ({"PM3006"} if old == 10 else set())
+    assert {finding.code for finding in serious(findings)} == ({"PM3076"} if old == 10 else set())
     engine = only(findings, "PM3060")
     assert f"the target would read from 127.0.0.1:{source.port} itself" in engine.saw
     assert "session_replication_role can be set; replication origins can be used" in engine.saw
@@ -128,7 +128,7 @@ def test_the_right_to_replicate(source: RunningServer, target: RunningServer, na
     assert finding.level is Level.FAILED
     assert "walsender" in finding.server_message
     source.psql(finding.fix_sql)
-    assert not {"603104", "PM3001"} & {each.code for each in validated_online(endpoint, target, name)}
+    assert not {"603104", "PM3071"} & {each.code for each in validated_online(endpoint, target, name)}
     drop_role(source, role)
 
 
@@ -151,7 +151,7 @@ def test_a_role_of_the_service_is_proved_and_not_believed(servers: ServerPool, t
 def test_a_refused_replication_connection(servers: ServerPool, target: RunningServer) -> None:
     with servers.fresh(14, max_wal_senders=0, wal_level="minimal") as source:
         source.create_database("shop")
-        finding = only(validated_online(source, target, "shop"), "PM3001")
+        finding = only(validated_online(source, target, "shop"), "PM3071")
     assert "max_wal_senders" in finding.fix
     assert finding.server_message
 
@@ -170,13 +170,13 @@ def test_publishing_tables_of_others(servers: ServerPool, target: RunningServer,
         )
         endpoint = mover.endpoint(source, Side.SOURCE)
         findings = validated_online(endpoint, target, name)
-        assert only(findings, "PM3002").fix_sql == f'GRANT CREATE ON DATABASE "{name}" TO "{mover.name}";'
-        unowned = only(findings, "PM3003")
+        assert only(findings, "PM3072").fix_sql == f'GRANT CREATE ON DATABASE "{name}" TO "{mover.name}";'
+        unowned = only(findings, "PM3073")
         assert unowned.subject == f"2 tables of {name}"
         assert f"2 tables of {owner.name} (" in unowned.saw
-        for finding in (only(findings, "PM3002"), unowned):
+        for finding in (only(findings, "PM3072"), unowned):
             source.psql(finding.fix_sql, database=name)
-        assert not {"PM3002", "PM3003"} & {each.code for each in validated_online(endpoint, target, name)}
+        assert not {"PM3072", "PM3073"} & {each.code for each in validated_online(endpoint, target, name)}
         source.psql(f"DROP OWNED BY {owner.name}; DROP OWNED BY {mover.name}", database=name)
     source.psql(f"DROP ROLE {owner.name}; DROP ROLE {mover.name}")
 
@@ -186,10 +186,10 @@ def test_a_member_that_does_not_inherit(source: RunningServer, target: RunningSe
     source.psql(f"CREATE TABLE t (id int PRIMARY KEY); ALTER TABLE t OWNER TO {owner.name}", database=name)
     source.psql(f"GRANT {owner.name} TO {mover.name}")
     endpoint = mover.endpoint(source, Side.SOURCE)
-    finding = only(validated_online(endpoint, target, name), "PM3003")
+    finding = only(validated_online(endpoint, target, name), "PM3073")
     assert finding.fix_sql == f'ALTER ROLE "{mover.name}" INHERIT;'
     source.psql(finding.fix_sql)
-    assert not of_code(validated_online(endpoint, target, name), "PM3003")
+    assert not of_code(validated_online(endpoint, target, name), "PM3073")
     source.psql(f"DROP OWNED BY {owner.name}", database=name)
     source.psql(f"DROP ROLE {owner.name}; DROP ROLE {mover.name}")
 
@@ -202,14 +202,14 @@ def test_a_user_with_hardly_any_right_gets_no_crash(servers: ServerPool, target:
             source.psql(HEALTHY, database=name)
             findings = validated_online(role.endpoint(source, Side.SOURCE), target, name)
         assert not [each for each in findings if "the check itself failed" in each.saw]
-        assert {"603104", "PM3002", "PM3003"} <= {each.code for each in findings}
+        assert {"603104", "PM3072", "PM3073"} <= {each.code for each in findings}
         drop_role(source, role)
 
 
 def test_a_service_without_replication(servers: ServerPool, target: RunningServer) -> None:
     with servers.fresh(14) as source:
         source.psql("CREATE ROLE doadmin; CREATE ROLE _dodb; CREATE DATABASE _dodb; CREATE DATABASE shop")
-        finding = only(validated_online(source, target, "shop"), "PM3000")
+        finding = only(validated_online(source, target, "shop"), "PM3070")
     assert (finding.level, finding.fix) == (Level.FAILED, "Choose the mode Offline.")
     assert "DigitalOcean" in finding.saw
 
@@ -233,7 +233,7 @@ def test_addresses_that_do_not_lead_to_the_primary_itself(source: RunningServer,
     assert not list(replication_endpoint.source_is_the_primary(writer))
     assert not list(replication_endpoint.source_is_direct(writer))
     (finding,) = replication_endpoint.source_is_direct(_looked_at(source, target, pooler="session"))
-    assert (finding.code, finding.level) == ("PM3005", Level.FAILED)
+    assert (finding.code, finding.level) == ("PM3075", Level.FAILED)
     proxy = "shop.proxy-abc.eu-west-1.rds.amazonaws.com"
     (finding,) = replication_endpoint.source_is_direct(_looked_at(source, target, host=proxy, provider="AWS_RDS"))
     assert "RDS Proxy" in finding.saw
@@ -249,8 +249,8 @@ def test_a_standby(servers: ServerPool, target: RunningServer, major: int) -> No
         shutil.chown(signal, Path(source.cluster.data_dir).stat().st_uid, Path(source.cluster.data_dir).stat().st_gid)
         source.start()
         findings = validated_online(source, target, "shop")
-    assert ("cannot decode WAL" in only(findings, "PM3004").saw) is (major == 14)
-    assert only(findings, "PM3004").level is Level.FAILED
+    assert ("cannot decode WAL" in only(findings, "PM3074").saw) is (major == 14)
+    assert only(findings, "PM3074").level is Level.FAILED
     assert not [each for each in findings if "the check itself failed" in each.saw]
 
 

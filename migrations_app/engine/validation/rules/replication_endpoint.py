@@ -10,25 +10,25 @@ from migrations_app.engine.validation.context import ServerContext
 from migrations_app.engine.validation.online import online_server_rule
 
 OFFLINE_ONLY = code(
-    "PM3000",
+    "PM3070",
     Level.FAILED,
     "The source's service offers no replication",
     why="An online migration reads changes from a logical replication slot of the source.",
 )
 STANDBY = code(
-    "PM3004",
+    "PM3074",
     Level.FAILED,
     "Source is a standby",
     why="A publication can only be made on the primary, and so can the rows that measure lag and prove the cutover.",
 )
 POOLER = code(
-    "PM3005",
+    "PM3075",
     Level.FAILED,
     "A pooler stands before the source",
     why="A stream of changes needs a connection to PostgreSQL itself; a pooler does not pass it on, or ends it.",
 )
 NO_TRUNCATE = code(
-    "PM3006",
+    "PM3076",
     Level.WARNING,
     "TRUNCATE is not replicated",
     why="PostgreSQL 10 publishes INSERT, UPDATE and DELETE only: rows that TRUNCATE removed stay on the target.",

@@ -24,19 +24,19 @@ NO_REPLICATION = code(
     "has for it.",
 )
 REFUSED = code(
-    "PM3001",
+    "PM3071",
     Level.FAILED,
     "Source refuses a replication connection",
     why="Changes are read through a connection of its own kind, which was tried and ended at once.",
 )
 NO_CREATE = code(
-    "PM3002",
+    "PM3072",
     Level.FAILED,
     "Source user may not create a publication",
     why="A publication names the tables whose changes are sent; creating it needs CREATE on the database.",
 )
 NOT_OWNED = code(
-    "PM3003",
+    "PM3073",
     Level.FAILED,
     "Source user does not own every table",
     why="Only the owner of a table, or a member who inherits the owner's rights, may publish it.",
