@@ -202,7 +202,7 @@ def _add_what(group: _ArgumentGroup, *, with_option: bool) -> None:
         )
     if with_option:
         _add_choice(group, "--option", MigrationOption, "what to do (default ValidateAndMigrate)")
-    _add_choice(group, "--mode", MigrationMode, "Online can be kept as a draft, not yet started (default Offline)")
+    _add_choice(group, "--mode", MigrationMode, "Online can be validated, not yet migrated (default Offline)")
 
 
 def _add_server(group: _ArgumentGroup, side: str) -> None:

@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from migrations_app.engine.errors import EngineError
-from migrations_app.engine.spec import MigrationMode
+from migrations_app.engine.spec import MigrationMode, MigrationOption
 from migrations_app.lifecycle import transition
 from migrations_app.models import EventKind, Migration, MigrationEndpoint, MigrationEvent, Run, State, Substate
 from migrations_app.services.credentials import seal_password
@@ -33,14 +33,22 @@ class ActionRefused(EngineError):
 def problems_before_start(migration: Migration) -> list[str]:
     """Return what is missing before this draft can be started, in words; empty when it is complete."""
     problems = []
-    if migration.mode == MigrationMode.ONLINE:
-        problems.append("Online migration is coming. Choose the mode Offline to start now.")
+    if moves_online(migration):
+        problems.append(
+            "Online migration is coming. Choose the option Validate to see what it will need, or the mode Offline to "
+            "start now."
+        )
     for side, row in (("source", migration.source), ("target", migration.target)):
         if not row.host or not row.username:
             problems.append(f"The {side} server is not chosen yet.")
         elif row.tested_at is None:
             problems.append(f"The connection to the {side} server has not been tested.")
     return [*problems, *_problems_of_databases(migration)]
+
+
+def moves_online(migration: Migration) -> bool:
+    """Tell whether this would migrate online, which cannot be done yet; to validate for it can."""
+    return migration.mode == MigrationMode.ONLINE and migration.option != MigrationOption.VALIDATE
 
 
 def _problems_of_databases(migration: Migration) -> list[str]:

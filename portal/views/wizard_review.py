@@ -8,7 +8,6 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from migrations_app.engine.errors import EngineError
-from migrations_app.engine.spec import MigrationMode
 from migrations_app.lifecycle import StaleTransition
 from migrations_app.models import Migration
 from migrations_app.services import runs
@@ -19,7 +18,10 @@ from portal.wizard.review import decisions, effects, start_words
 from portal.wizard.seen import CONFLICT, databases_mark, endpoint_mark, is_stale, mark, options_mark, setup_mark
 from portal.wizard.steps import rail, url_of
 
-ONLINE_IS_COMING = "Online migrations cannot be started yet. Change the mode to Offline to start now."
+ONLINE_IS_COMING = (
+    "Online migrations cannot be started yet. Change the option to Validate to see what one will need, or the mode to "
+    "Offline to start now."
+)
 TIME_IS_OVER = "The chosen start time is over. Choose another one, or start at once."
 
 
@@ -41,7 +43,7 @@ def review(request: HttpRequest, migration: Migration) -> HttpResponse:
 
 
 def _problem(request: HttpRequest, migration: Migration) -> str:
-    if migration.mode == MigrationMode.ONLINE:
+    if runs.moves_online(migration):
         return ONLINE_IS_COMING
     if is_stale(request.POST.get("seen", ""), current=_mark(migration)):
         return CONFLICT.split(". ")[0] + ". Read it again before you start."
@@ -74,7 +76,7 @@ def _context(migration: Migration, *, problem: str) -> dict[str, object]:
         "estimate": estimate(migration),
         "basis": basis_of(migration),
         "start_words": start_words(migration),
-        "startable": migration.mode == MigrationMode.OFFLINE,
+        "startable": not runs.moves_online(migration),
         "online_is_coming": ONLINE_IS_COMING,
         "seen": _mark(migration),
         "problem": problem,

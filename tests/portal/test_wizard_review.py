@@ -155,6 +155,16 @@ def test_online_is_saved_and_not_started(browser: Client, draft: Migration) -> N
     assert draft.state == State.DRAFT
 
 
+def test_validation_for_online_is_started(browser: Client, draft: Migration) -> None:
+    browser.post(step_url(draft, "options"), OPTIONS)
+    Migration.objects.update(mode="Online", option="Validate")
+    page = browser.get(step_url(draft, "review"))
+    assert "cannot be started yet" not in page_text(page)
+    start(browser, draft)
+    draft.refresh_from_db()
+    assert draft.state == State.QUEUED
+
+
 def test_a_start_time_that_passed_is_not_a_start(browser: Client, draft: Migration) -> None:
     browser.post(step_url(draft, "options"), OPTIONS)
     Migration.objects.update(scheduled_at=timezone.now() - timedelta(minutes=1))

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from migrations_app.engine.spec import MigrationMode
+from migrations_app.engine.spec import MigrationMode, MigrationOption
 from migrations_app.models import Migration, MigrationDatabase, MigrationEndpoint, MigrationEvent, Run, State, Substate
 from migrations_app.services.credentials import open_password
 from migrations_app.services.doorbell import queue_name
@@ -93,6 +93,12 @@ def test_online_is_kindly_refused(draft: Migration) -> None:
     with pytest.raises(ActionRefused) as refused:
         migration_start(draft.pk)
     assert "Online migration is coming" in refused.value.hint
+
+
+def test_to_validate_for_online_is_allowed(draft: Migration) -> None:
+    Migration.objects.update(mode=MigrationMode.ONLINE, option=MigrationOption.VALIDATE)
+    migration_start(draft.pk)
+    assert reload(draft).state == State.QUEUED
 
 
 def test_a_start_time_is_waited_for(draft: Migration) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 from migrations_app.engine.providers import how_to_set
+from migrations_app.engine.providers.provider import Remedy
 from migrations_app.engine.validation.context import SeenServer
 
 
@@ -16,13 +17,17 @@ class Fix(TypedDict):
     fix_sql: str
 
 
-def set_parameters(seen: SeenServer, settings: Mapping[str, str], *, restart: bool = False, then: str = "") -> Fix:
-    """Return how to set ``settings`` on the server; ``then`` is added to the words.
+def fix_of(remedy: Remedy, *, then: str = "") -> Fix:
+    """Return a provider's remedy as a finding holds it; ``then`` is added to the words.
 
     Commands for a provider's tool are no SQL: they stand in the words, on lines of their own.
     """
-    remedy = how_to_set(seen.provider, settings, restart=restart, host=seen.facts.host)
     words = f"{remedy.text} {then}".strip()
     if remedy.language == "sql":
         return Fix(fix=words, fix_sql=remedy.script)
     return Fix(fix=f"{words}\n{remedy.script}".strip(), fix_sql="")
+
+
+def set_parameters(seen: SeenServer, settings: Mapping[str, str], *, restart: bool = False, then: str = "") -> Fix:
+    """Return how to set ``settings`` on the server, where its provider keeps them."""
+    return fix_of(how_to_set(seen.provider, settings, restart=restart, host=seen.facts.host), then=then)

@@ -1,0 +1,88 @@
+"""Rules about tables whose changed rows nothing names: publishing them stops UPDATE and DELETE on the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.validation.code import Code, code
+from migrations_app.engine.validation.context import DatabaseContext
+from migrations_app.engine.validation.identity import candidates, set_identity
+from migrations_app.engine.validation.moving_tables import of_migration
+from migrations_app.engine.validation.online import online_database_rule
+from migrations_app.engine.validation.wording import counted, listed
+
+MAX_NAMES = 20
+STOPS_UPDATES = (
+    "From the moment such a table is published, every UPDATE and DELETE on it fails on the source, in the application: "
+    "cannot update table because it does not have a replica identity and publishes updates."
+)
+
+NO_IDENTITY = code("PM3020", Level.FAILED, "Tables without primary key or replica identity", why=STOPS_UPDATES)
+NOTHING_IDENTITY = code("PM3021", Level.FAILED, "Tables with REPLICA IDENTITY NOTHING", why=STOPS_UPDATES)
+UNUSABLE_IDENTITY = code(
+    "PM3022",
+    Level.FAILED,
+    "Tables whose key cannot be the replica identity",
+    why="A deferrable or invalid index, or one that was dropped, names no row to a subscriber. " + STOPS_UPDATES,
+)
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row of queries/online_unidentified_tables.sql; ``changes`` are rows updated and deleted."""
+
+    oid: int
+    schema: str
+    name: str
+    identity: str
+    has_primary_key: bool
+    changes: int
+
+    @property
+    def label(self) -> str:
+        """``schema.name`` for people."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def code(self) -> Code:
+        """Which kind of finding this table belongs to."""
+        if self.identity == "n":
+            return NOTHING_IDENTITY
+        return UNUSABLE_IDENTITY if self.identity == "i" or self.has_primary_key else NO_IDENTITY
+
+
+@online_database_rule(NO_IDENTITY, NOTHING_IDENTITY, UNUSABLE_IDENTITY)
+def replica_identities(context: DatabaseContext) -> Iterator[Finding]:
+    """Every table has a primary key or another replica identity that names its changed rows."""
+    rows = of_migration(context, context.rows("online_unidentified_tables", TableRow))
+    for code_ in (NO_IDENTITY, NOTHING_IDENTITY, UNUSABLE_IDENTITY):
+        if those := [row for row in rows if row.code is code_]:
+            yield _finding(context, code_, those)
+
+
+def _finding(context: DatabaseContext, code_: Code, rows: Sequence[TableRow]) -> Finding:
+    found = candidates(context, [row.oid for row in rows])
+    whole_rows = [row for row in rows if row.oid not in found]
+    changed = sum(row.changes > 0 for row in rows)
+    return code_.found(
+        f"{counted(len(rows), 'table')} of {context.database.source_name}",
+        saw=f"These are {listed((row.label for row in rows), limit=MAX_NAMES)}. "
+        f"{counted(changed, 'table')} saw an UPDATE or DELETE since the statistics were last reset.",
+        fix=_fix(len(rows) - len(whole_rows), len(whole_rows)),
+        fix_sql="\n".join(set_identity(row.schema, row.name, found.get(row.oid)) for row in rows),
+    )
+
+
+def _fix(by_index: int, by_row: int) -> str:
+    words = ["Run the script on the source as the owner of the tables; each statement locks its table for a moment."]
+    if by_index:
+        words.append(f"{counted(by_index, 'table')} can use a unique index that exists.")
+    if by_row:
+        words.append(
+            f"{counted(by_row, 'table')} can only be told by whole rows (FULL), which writes old rows to the WAL and "
+            "is slow where the table is large: better add a primary key. UPDATE and DELETE fail on the source if such "
+            "a table is published without one of both."
+        )
+    return " ".join(words)
