@@ -168,7 +168,9 @@ def _validate(check: FindingCheck, control: Control) -> None:
     spec = _limited(spec_for(migration), check)
     tag = run_tag(spec.id, fence=control.fence)
     source, target = Server(spec.source, tag=tag, control=control), Server(spec.target, tag=tag, control=control)
-    ledgers: list[list[Ledger]] = [[FindingLedger(migration.pk, only_database=check.database_id), LogLedger(migration.pk)]]
+    ledgers: list[list[Ledger]] = [
+        [FindingLedger(migration.pk, only_database=check.database_id), LogLedger(migration.pk)]
+    ]
     with ProgressRecorder(migration.pk, control=control, ledgers=ledgers) as recorder:
         validate(spec, source, target, recorder, only_codes=check.codes)
 
