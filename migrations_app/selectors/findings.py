@@ -129,7 +129,7 @@ class FindingPage:
 
 def findings_of(migration_id: UUID) -> QuerySet[MigrationFinding]:
     """Return the findings in the order in which they should be read, the worst first."""
-    return _rows(migration_id).order_by("rank", F("database__source_name").asc(nulls_first=True), "subject", "pk")
+    return _rows(migration_id).order_by(RANK, F("database__source_name").asc(nulls_first=True), "subject", "pk")
 
 
 def finding_page(migration_id: UUID, *, only: FindingFilter, page: str | int = 1) -> FindingPage:
@@ -138,8 +138,8 @@ def finding_page(migration_id: UUID, *, only: FindingFilter, page: str | int = 1
     rows = _ordered(_matching(_rows(migration_id), text=only.text), grouping=only.grouping)
     if only.shelf is not None:
         rows = rows.filter(shelf_is(only.shelf))
-    paginator = _CountedPaginator(rows, FINDINGS_PER_PAGE)
-    paginator.known_count = tally.of(shelf=only.shelf)
+    paginator = Paginator(rows, FINDINGS_PER_PAGE)
+    paginator.count = tally.of(shelf=only.shelf)  # it would ask the database once more
     shown = paginator.get_page(page)
     urgent = 0 < tally.of(shelf=Shelf.FAILED) <= OPENED_AT_ONCE
     lines = [_line(row, opens_failed=urgent) for row in shown.object_list]
@@ -166,15 +166,11 @@ def shelf_of(row: MigrationFinding) -> Shelf:
     return _shelf(row.level, row.accepted_at is not None)
 
 
-class _CountedPaginator(Paginator[MigrationFinding]):
-    """Knows its count from the tally."""
-
-    known_count = 0
-
-    @property
-    def count(self) -> int:  # type: ignore[override]  # a plain property instead of a cached query
-        """How many rows there are in all."""
-        return self.known_count
+RANK = Case(
+    *(When(shelf_is(shelf), then=Value(number)) for number, shelf in enumerate(Shelf)),
+    default=Value(len(Shelf)),
+    output_field=IntegerField(),
+)
 
 
 def _shelf(level: str, is_accepted: bool) -> Shelf:
@@ -182,14 +178,8 @@ def _shelf(level: str, is_accepted: bool) -> Shelf:
 
 
 def _rows(migration_id: UUID) -> QuerySet[MigrationFinding]:
-    rank = Case(
-        *(When(shelf_is(shelf), then=Value(number)) for number, shelf in enumerate(Shelf)),
-        default=Value(len(Shelf)),
-        output_field=IntegerField(),
-    )
     rows = MigrationFinding.objects.filter(migration_id=migration_id).select_related("database", "accepted_by")
-    rows = rows.defer("database__facts", "database__selection", "database__step_times")
-    return rows.annotate(rank=rank)
+    return rows.defer("database__facts", "database__selection", "database__step_times")
 
 
 def _matching(rows: QuerySet[MigrationFinding], *, text: str) -> QuerySet[MigrationFinding]:
@@ -207,9 +197,9 @@ def _ordered(rows: QuerySet[MigrationFinding], *, grouping: Grouping) -> QuerySe
     """By level, or by place with the object first about which the worst is known."""
     place = F("database__source_name").asc(nulls_first=True)
     if grouping is Grouping.LEVEL:
-        return rows.order_by("rank", place, "subject", "pk")
-    worst: Any = Window(Min("rank"), partition_by=[F("database_id"), F("subject")])
-    return rows.annotate(worst=worst).order_by(place, "worst", "subject", "rank", "pk")
+        return rows.order_by(RANK, place, "subject", "pk")
+    worst: Any = Window(Min(RANK), partition_by=[F("database_id"), F("subject")])
+    return rows.order_by(place, worst, "subject", RANK, "pk")
 
 
 def _line(row: MigrationFinding, *, opens_failed: bool) -> FindingLine:
