@@ -98,8 +98,10 @@ function isBusyIn(list) {
   const marked = document.getSelection();
   return !marked.isCollapsed && list.contains(marked.anchorNode);
 }
-document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.requestConfig.verb === "post" && event.target.closest("#findings")) actsOnFindings = true;
+// A deed waits for a poll that is under way (hx-sync), whose answer is dropped: its form must not be swapped away.
+document.addEventListener("submit", (event) => { if (event.target.closest("#findings")) actsOnFindings = true; }, true);
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (actsOnFindings && event.target.id === "live" && event.detail.requestConfig.verb === "get") event.detail.shouldSwap = false;
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.requestConfig.verb === "post") actsOnFindings = false;
@@ -115,6 +117,7 @@ document.addEventListener("htmx:oobBeforeSwap", (event) => {
 });
 document.addEventListener("htmx:oobAfterSwap", (event) => {
   if (event.detail.target.id !== "findings") return;
+  actsOnFindings = false;
   const list = document.getElementById("findings");
   list.querySelectorAll("details[id]").forEach((fold) => {
     if (rememberedFolds.has(fold.id)) fold.open = rememberedFolds.get(fold.id);
