@@ -18,7 +18,7 @@ from migrations_app.engine.validation.rule import DATABASE_RULES, SERVER_RULES
 from tests.engine.validating import Recorder, database, serious, validated
 from tests.fixtures.servers import RunningServer, ServerPool, free_port
 
-TRAPS = "CREATE UNLOGGED TABLE t (id int); CREATE TABLE v (id int); CREATE PUBLICATION p FOR TABLE v;"
+TRAPS = "CREATE UNLOGGED TABLE t (id int); CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw;"
 
 
 @pytest.fixture

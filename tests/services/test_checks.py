@@ -12,9 +12,9 @@ from migrations_app.engine.spec import Side
 from migrations_app.models import FindingCheck, Migration, MigrationEvent, MigrationFinding, Run, State, Substate
 from migrations_app.services.checks import check_ask
 from migrations_app.services.conductor import conduct
-from migrations_app.services.consent import Person, finding_accept
+from migrations_app.services.consent import Person, finding_accept, open_warnings
 from migrations_app.services.reconcile import reconcile
-from migrations_app.services.runs import ActionRefused, migrations_to_ring
+from migrations_app.services.runs import ActionRefused, migration_start, migrations_to_ring
 from tests.fixtures.migrations import note_tests
 from tests.fixtures.servers import RunningServer, ServerPool
 
@@ -131,3 +131,27 @@ def test_what_is_running_or_incomplete_cannot_be_checked(
     Migration.objects.filter(pk=checked.pk).update(state=State.IN_PROGRESS)
     with pytest.raises(ActionRefused, match="in progress"):
         check_ask(checked.pk)
+
+
+def test_with_the_real_engine_it_waits_and_then_moves(
+    checked: Migration, source: RunningServer, servers: ServerPool, dana: User
+) -> None:
+    database = checked.databases.get()
+    source.psql("CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw",
+                database=database.source_name)  # fmt: skip
+    Migration.objects.update(at_warnings="wait", roles="skip")
+    target = servers.get(18, name="checked-target")
+    try:
+        migration_start(checked.pk, actor=dana)
+        assert conduct(checked.pk) == State.WAITING_FOR_USER
+        assert target.psql(f"SELECT count(*) FROM pg_database WHERE datname = '{database.target_name}'") == "0"
+        finding_accept(
+            checked.pk,
+            list(open_warnings(checked.pk).values_list("pk", flat=True)),
+            reason="It is not needed.",
+            by=Person(user=dana),
+        )
+        assert conduct(checked.pk) == State.SUCCEEDED
+        assert target.psql("SELECT count(*) FROM t", database=database.target_name) == "0"
+    finally:
+        target.drop_database(database.target_name)
