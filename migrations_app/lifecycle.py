@@ -31,7 +31,9 @@ TRANSITIONS: dict[State, frozenset[State]] = {
             State.CLEANING_UP,
         }
     ),
-    State.WAITING_FOR_USER: frozenset({State.QUEUED, State.IN_PROGRESS, State.CANCELED, State.FAILED}),
+    State.WAITING_FOR_USER: frozenset(
+        {State.QUEUED, State.IN_PROGRESS, State.CANCELED, State.FAILED, State.VALIDATION_FAILED}
+    ),
     State.PAUSED: frozenset({State.QUEUED, State.IN_PROGRESS, State.CANCELED, State.FAILED}),
     State.CLEANING_UP: frozenset({State.CANCELED, State.FAILED}),
     State.FAILED: frozenset({State.QUEUED}),

@@ -8,13 +8,16 @@ from typing import Any, TypeAlias
 
 from migrations_app.cli import argument_types as types
 from migrations_app.engine.spec import (
+    AtWarnings,
     MigrationMode,
     MigrationOption,
     OnObjectError,
     RolePolicy,
+    Side,
     VerificationLevel,
 )
 from migrations_app.models import SourceType, SslMode
+from migrations_app.selectors.findings import Shelf
 from migrations_app.services.drafts import OptionValues
 
 DEFAULTS = OptionValues()
@@ -77,7 +80,40 @@ REPORT = Subcommand(
     "Write everything about a migration as JSON: settings without passwords, steps, findings, every comparison and "
     "event. The portal's page offers the same as a document for printing.",
 )
-SUBCOMMANDS = (CREATE, VALIDATE, START, SHOW, LIST, CANCEL, RESUME, VERIFY, EVENTS, REPORT)
+FINDINGS = Subcommand(
+    "findings",
+    "list findings, or write the scripts that mend them",
+    "List what the validation and the migration found, the worst first. With --fixes, write the SQL that mends them on "
+    "one server, ready for psql; accepted findings, and fixes that are no SQL, are comments in it.",
+)
+CHECK = Subcommand(
+    "check",
+    "check findings again",
+    "Ask a worker to run every validation rule again, or with --code the rules that find it. Nothing is started, moved "
+    "or changed on either server. The result is in “findings” and “events”.",
+)
+ACCEPT = Subcommand(
+    "accept",
+    "accept warnings as they are, or take that back",
+    "Accept warnings, and checks that could not run, with a reason; who, when and why is kept. --code, --subject and "
+    "--database say which; --all takes every open one. A migration that waits goes on with the last one. With --undo "
+    "an acceptance is taken back.",
+)
+SUBCOMMANDS = (
+    CREATE,
+    VALIDATE,
+    START,
+    SHOW,
+    LIST,
+    CANCEL,
+    RESUME,
+    FINDINGS,
+    CHECK,
+    ACCEPT,
+    VERIFY,
+    EVENTS,
+    REPORT,
+)
 
 
 def add_subcommands(parser: ArgumentParser) -> None:
@@ -96,6 +132,7 @@ def add_subcommands(parser: ArgumentParser) -> None:
         command = _add(commands, subcommand)
         _add_name(command)
         _add_waiting(command)
+    _add_findings(commands)
     verify = _add(commands, VERIFY)
     _add_name(verify)
     verify.add_argument("--all", action="store_true", help="list every object, not only those that are not identical")
@@ -125,6 +162,26 @@ def _add_list(commands: Parsers) -> None:
         "--filter", choices=("Active", "All"), default="All", help="Active: only those queued, running or waiting"
     )
     parser.add_argument("--limit", type=int, default=50, metavar="N", help="at most N migrations (default %(default)s)")
+
+
+def _add_findings(commands: Parsers) -> None:
+    findings = _add(commands, FINDINGS)
+    _add_name(findings)
+    findings.add_argument("--level", choices=list(Shelf), help="only these; Accepted is counted apart")
+    findings.add_argument("--fixes", choices=list(Side), help="write the script for this server instead of the list")
+    findings.add_argument("--database", metavar="SOURCE", help="only of this database")
+    check = _add(commands, CHECK)
+    _add_name(check)
+    check.add_argument("--code", help="only the rules that find this code")
+    accept = _add(commands, ACCEPT)
+    _add_name(accept)
+    accept.add_argument("--code", help="the findings with this code")
+    accept.add_argument("--subject", metavar="TEXT", help="only about this object, as the list writes it")
+    accept.add_argument("--database", metavar="SOURCE", help="only of this database")
+    accept.add_argument("--all", action="store_true", help="every open warning")
+    how = accept.add_mutually_exclusive_group(required=True)
+    how.add_argument("--reason", metavar="TEXT", help="why they may stay as they are")
+    how.add_argument("--undo", action="store_true", help="take the acceptance back")
 
 
 def _add_report(commands: Parsers) -> None:
@@ -254,6 +311,12 @@ def _add_options(group: _ArgumentGroup) -> None:
         OnObjectError,
         "what to do when an object cannot be restored: continue and list it as a finding, or stop (default continue)",
         default=DEFAULTS.on_object_error.value,
+    )
+    _add_choice(
+        group,
+        "--at-warnings",
+        AtWarnings,
+        "what to do when the validation found warnings: go_on, or wait until each is accepted (default go_on)",
     )
     group.add_argument(
         "--split-size",

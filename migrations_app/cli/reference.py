@@ -60,6 +60,7 @@ may be a misspelt one. A file that is not JSON is answered with the line and the
 | `migrationMode`, `migrationOption` | as `--mode` and `--option` |
 | `migrateRoles` | `true`: `--roles copy`, `false`: `--roles skip` |
 | `migrationWindowStartTimeInUtc` | the time to start, as `--schedule` |
+| `atWarnings` | the portal's own: `go_on` or `wait`, as `--at-warnings` |
 
 `migrationRuntimeResourceId`, `setupLogicalReplicationOnSourceDbIfNeeded`, `startDataMigration`, `triggerCutover` and
 `migrationWindowEndTimeInUtc` are understood and have no effect; the command says so.

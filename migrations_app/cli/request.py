@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from migrations_app.cli.exits import CommandFailed
 from migrations_app.engine.spec import (
+    AtWarnings,
     MigrationMode,
     MigrationOption,
     OnObjectError,
@@ -173,6 +174,7 @@ def _options(arguments: dict[str, Any], imported: ImportedMigration | None) -> O
         roles=RolePolicy(arguments["roles"] or (imported and imported.roles) or RolePolicy.COPY),
         verification=VerificationLevel(arguments["verification"]),
         on_object_error=OnObjectError(arguments["on_object_error"]),
+        at_warnings=AtWarnings(arguments["at_warnings"] or (imported and imported.at_warnings) or AtWarnings.GO_ON),
         target_free_bytes=arguments["target_free_space"],
         forget_passwords=arguments["forget_passwords"],
         scheduled_at=_scheduled_at(arguments, imported),

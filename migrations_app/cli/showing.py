@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from migrations_app.cli.exits import CommandFailed, ExitCode
+from migrations_app.cli.findings import write_findings
 from migrations_app.cli.output import Output
 from migrations_app.cli.verdict import exit_code_of_proof, proof_words
 from migrations_app.cli.waiting import progress_words
 from migrations_app.cli.wording import duration_words, size_words, time_words
 from migrations_app.engine.events import CheckResult
-from migrations_app.models import ACTIVE_STATES, Migration, MigrationDatabase, MigrationFinding, State
+from migrations_app.models import ACTIVE_STATES, Migration, MigrationDatabase, State
 from migrations_app.selectors.findings import findings_of
 from migrations_app.selectors.migration_page import (
     MigrationPage,
@@ -38,7 +39,7 @@ def show(migration: Migration, *, output: Output) -> None:
     page = migration_page(migration.pk, with_line=False)
     _write_head(page, output=output)
     _write_databases(page.databases, output=output)
-    _write_findings(findings, output=output)
+    write_findings(findings, output=output)
 
 
 def list_migrations(*, active_only: bool, limit: int, output: Output) -> None:
@@ -143,21 +144,6 @@ def _write_databases(databases: Sequence[MigrationDatabase], *, output: Output) 
         for text in (database.error, database.error_hint, database.on_target):
             if text:
                 output.line(f"{database.source_name}: {text}")
-
-
-def _write_findings(findings: Sequence[MigrationFinding], *, output: Output) -> None:
-    if not findings:
-        return
-    rows = [
-        (
-            finding.level,
-            finding.code,
-            f"{finding.database.source_name}: {finding.subject}" if finding.database else finding.subject,
-            " ".join(text for text in (finding.saw, finding.fix) if text),
-        )
-        for finding in findings
-    ]
-    output.table(("Finding", "Code", "Object", "What was seen, and what to do"), rows)
 
 
 def _write_classes(migration: Migration, *, output: Output) -> None:

@@ -12,7 +12,7 @@ from migrations_app.cli.exits import ExitCode
 from migrations_app.cli.output import Output
 from migrations_app.cli.wording import duration_words, size_words
 from migrations_app.engine.events import Step
-from migrations_app.models import Migration, State
+from migrations_app.models import Migration, State, Substate
 from migrations_app.selectors.migration_page import MigrationPage, migration_page
 from migrations_app.services.liveness import workers_seen_seconds_ago
 
@@ -75,7 +75,10 @@ def _speed_words(page: MigrationPage) -> list[str]:
 def _waiting_words(migration: Migration) -> str:
     if migration.state == State.QUEUED and migration.scheduled_at:
         return f"Queued, to start at {migration.scheduled_at:%Y-%m-%d %H:%M %Z}"
-    return f"{migration.get_state_display()}: {migration.get_substate_display()}"
+    words = f"{migration.get_state_display()}: {migration.get_substate_display()}"
+    if migration.substate == Substate.WAITING_FOR_ACCEPTANCE:
+        return f"{words} (python manage.py migration accept {migration.name} --all --reason WHY)"
+    return words
 
 
 def _watch(migration_id: UUID, *, show: Show, output: Output) -> None:

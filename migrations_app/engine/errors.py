@@ -64,6 +64,10 @@ class ValidationFailed(EngineError):
     """At least one validation rule failed; the findings say which."""
 
 
+class ConsentToWarningsMissing(EngineError):
+    """Validation found warnings, and the migration is set to wait until a person accepted each."""
+
+
 class Stopped(EngineError):
     """The work was asked to end; not a failure of the migration."""
 

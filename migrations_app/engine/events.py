@@ -126,6 +126,18 @@ class FindingRaised:
 
 
 @dataclass(frozen=True)
+class ValidationEnded:
+    """Every rule that was asked for was tried; what it found has been reported before.
+
+    ``codes`` are those of the rules that were tried, empty where a server could not be looked at. ``is_full`` tells
+    that no rule was left out by choice: then what was not found again is gone, else only what has one of the codes.
+    """
+
+    codes: frozenset[str]
+    is_full: bool = True
+
+
+@dataclass(frozen=True)
 class Note:
     """A line for the event log."""
 
@@ -172,6 +184,7 @@ Event = (
     | IndexProgress
     | IndexFinished
     | FindingRaised
+    | ValidationEnded
     | Note
     | ObjectVerified
 )

@@ -15,6 +15,9 @@ class Level(StrEnum):
     UNKNOWN = "CouldNotCheck"
 
 
+ACCEPTABLE = (Level.WARNING, Level.UNKNOWN)  # what a person may accept as it is; what fails is mended instead
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing seen on a server, a database or an object.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from migrations_app.engine import verification
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import (
+    ConsentToWarningsMissing,
     EngineError,
     Stopped,
     ValidationFailed,
@@ -23,7 +24,7 @@ from migrations_app.engine.events import (
     StepFinished,
     StepStarted,
 )
-from migrations_app.engine.findings import Level
+from migrations_app.engine.findings import ACCEPTABLE, Finding, Level
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.large_objects import restore_large_object_rights
 from migrations_app.engine.materialized_views import refresh_materialized_views
@@ -34,7 +35,7 @@ from migrations_app.engine.postgres import Server
 from migrations_app.engine.roles.copy_roles import copy_roles
 from migrations_app.engine.schema.post_data import restore_owners_and_grants, restore_post_data
 from migrations_app.engine.sequences import copy_sequences
-from migrations_app.engine.spec import DatabaseSpec, MigrationOption, MigrationSpec, VerificationLevel
+from migrations_app.engine.spec import AtWarnings, DatabaseSpec, MigrationOption, MigrationSpec, VerificationLevel
 from migrations_app.engine.table_copy.stage import CopyStage
 from migrations_app.engine.target.database import prepare_target
 from migrations_app.engine.target.finish import analyze_rest, describe_target, durable, forget_notes
@@ -86,8 +87,8 @@ def migrate(
 ) -> Outcome:
     """Validate and move every database of ``spec``, one after the other; what is done already is not done again.
 
-    A database that fails does not stop the others. Raises ``ValidationFailed``, ``EngineError`` for what concerns
-    both servers as a whole, and the reason to stop (``Canceled``, ``LeaseLost``).
+    A database that fails does not stop the others. Raises ``ValidationFailed``, ``ConsentToWarningsMissing``,
+    ``EngineError`` for what concerns both servers as a whole, and the reason to stop (``Canceled``, ``LeaseLost``).
     """
     tag = run_tag(spec.id, fence=control.fence)
     source = Server(spec.source, tag=tag, control=control)
@@ -134,7 +135,8 @@ def _validate(spec: MigrationSpec, source: Server, target: Server, reporter: Rep
     if spec.option is MigrationOption.MIGRATE or spec.validated:
         return
     reporter.report(StepStarted(Step.VALIDATE))
-    failed = [finding for finding in validate(spec, source, target, reporter) if finding.level is Level.FAILED]
+    findings = validate(spec, source, target, reporter)
+    failed = [finding for finding in findings if finding.level is Level.FAILED]
     if failed:
         raise ValidationFailed(
             f"Validation found {counted(len(failed), 'reason')} why the migration would fail. "
@@ -142,6 +144,17 @@ def _validate(spec: MigrationSpec, source: Server, target: Server, reporter: Rep
             hint="Mend what the findings name, then resume.",
         )
     reporter.report(StepFinished(Step.VALIDATE))
+    _wait_for_consent(spec, [finding for finding in findings if finding.level in ACCEPTABLE])
+
+
+def _wait_for_consent(spec: MigrationSpec, warnings: Sequence[Finding]) -> None:
+    """Let a person decide, where the migration is set to; a run that finds the validation done does not ask again."""
+    moves = spec.option is MigrationOption.VALIDATE_AND_MIGRATE
+    if moves and warnings and spec.options.at_warnings is AtWarnings.WAIT:
+        raise ConsentToWarningsMissing(
+            f"Validation found {counted(len(warnings), 'warning')}.",
+            hint="Accept each, or mend what it names; then the migration goes on.",
+        )
 
 
 def _move_or_fail(job: DatabaseJob) -> DatabaseOutcome:

@@ -51,6 +51,13 @@ class OnObjectError(StrEnum):
     CONTINUE = "continue"
 
 
+class AtWarnings(StrEnum):
+    """What to do when the validation found warnings and nothing worse."""
+
+    GO_ON = "go_on"
+    WAIT = "wait"
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """One server and how to log in to it. ``ca_file`` is a path to a PEM file or None."""
@@ -124,6 +131,7 @@ class Options:
     verification: VerificationLevel = VerificationLevel.FULL
     on_object_error: OnObjectError = OnObjectError.CONTINUE
     target_free_bytes: int | None = None
+    at_warnings: AtWarnings = AtWarnings.GO_ON
 
 
 @dataclass(frozen=True)

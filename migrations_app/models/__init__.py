@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from migrations_app.models.checks import FindingCheck
 from migrations_app.models.connection import ConnectionSettings, MigrationEndpoint, SavedConnection
 from migrations_app.models.history import (
     EventKind,
@@ -29,6 +30,7 @@ __all__ = [
     "TERMINAL_STATES",
     "ConnectionSettings",
     "EventKind",
+    "FindingCheck",
     "Migration",
     "MigrationDatabase",
     "MigrationEndpoint",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Now
 
 from migrations_app.models.migration import Migration
 from migrations_app.models.progress import MigrationDatabase
@@ -43,7 +44,11 @@ class MigrationEvent(models.Model):
 
 
 class MigrationFinding(models.Model):
-    """A finding of the engine, kept; the fields are those of ``engine.findings.Finding``."""
+    """A finding of the engine, kept; the fields are those of ``engine.findings.Finding``.
+
+    A later run that finds it again updates this row, so that an acceptance stays. ``changed_at`` moves with anything
+    that a page shows of it.
+    """
 
     migration = models.ForeignKey(Migration, on_delete=models.CASCADE, related_name="findings")
     database = models.ForeignKey(
@@ -60,6 +65,13 @@ class MigrationFinding(models.Model):
     server_message = models.TextField(blank=True)
     phase = models.CharField(max_length=20, blank=True)
     found_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField(db_default=Now())
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    accepted_from = models.CharField(max_length=200, blank=True, help_text="Who, where it was no login of the portal.")
+    accepted_reason = models.TextField(blank=True)
 
     class Meta:
         ordering = ["id"]

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 
 from migrations_app.engine.spec import (
+    AtWarnings,
     MigrationMode,
     MigrationOption,
     OnObjectError,
@@ -37,6 +38,10 @@ ON_ERROR_CHOICES = [
     (OnObjectError.CONTINUE, "Go on, and list it as a finding"),
     (OnObjectError.STOP, "Stop the database at the first such object"),
 ]
+AT_WARNINGS_CHOICES = [
+    (AtWarnings.GO_ON, "Go on; they are listed as findings"),
+    (AtWarnings.WAIT, "Wait until each is accepted"),
+]
 
 
 class Migration(models.Model):
@@ -65,6 +70,9 @@ class Migration(models.Model):
     roles = models.CharField(max_length=30, choices=ROLE_CHOICES, default=RolePolicy.COPY)
     verification = models.CharField(max_length=10, choices=VERIFICATION_CHOICES, default=VerificationLevel.FULL)
     on_object_error = models.CharField(max_length=10, choices=ON_ERROR_CHOICES, default=OnObjectError.CONTINUE)
+    at_warnings = models.CharField(
+        max_length=10, choices=AT_WARNINGS_CHOICES, default=AtWarnings.GO_ON, db_default=AtWarnings.GO_ON.value
+    )
     target_free_bytes = models.BigIntegerField(null=True, blank=True)
     forget_passwords = models.BooleanField(default=False, help_text="Erase both passwords when the migration ends.")
 

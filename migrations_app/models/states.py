@@ -36,6 +36,7 @@ class Substate(models.TextChoices):
     COMPLETED = "Completed", "Completed"
     CANCELING = "CancelingRequestedDBMigrations", "Canceling"
     WAITING_FOR_WINDOW = "WaitingForDataMigrationWindow", "Waiting for its start time"
+    WAITING_FOR_ACCEPTANCE = "WaitingForAcceptanceOfWarnings", "Waiting until warnings are accepted"
     WAITING_FOR_OVERWRITE = "WaitingForTargetDBOverwriteConfirmation", "Waiting for consent to overwrite"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from migrations_app.models import Migration, State
+from migrations_app.models import Migration, State, Substate
 
 CANCELABLE = (State.QUEUED, State.IN_PROGRESS, State.WAITING_FOR_USER, State.PAUSED)
 RESUMABLE = (State.FAILED, State.VALIDATION_FAILED)
@@ -19,9 +19,10 @@ class Action(StrEnum):
     CANCEL = "cancel"
     RESUME = "resume"
     REPORT = "report"
+    ACCEPT = "accept"
 
 
-OPERATORS_ONLY = frozenset({Action.CONTINUE_SETUP, Action.DISCARD, Action.CANCEL, Action.RESUME})
+OPERATORS_ONLY = frozenset({Action.CONTINUE_SETUP, Action.DISCARD, Action.CANCEL, Action.RESUME, Action.ACCEPT})
 
 
 @dataclass(frozen=True)
@@ -53,4 +54,7 @@ def _sensible(migration: Migration) -> tuple[Action | None, tuple[Action, ...]]:
         return Action.RESUME, (Action.REPORT,)
     if migration.is_terminal:
         return Action.REPORT, ()
-    return None, (Action.REPORT, Action.CANCEL) if may_cancel(migration) else (Action.REPORT,)
+    waits = migration.state == State.WAITING_FOR_USER and migration.substate == Substate.WAITING_FOR_ACCEPTANCE
+    return Action.ACCEPT if waits else None, (Action.REPORT, Action.CANCEL) if may_cancel(migration) else (
+        Action.REPORT,
+    )

@@ -13,13 +13,14 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from migrations_app.engine.events import CheckResult
-from migrations_app.engine.findings import Level
-from migrations_app.models import TERMINAL_STATES, Migration, MigrationDatabase, MigrationFinding, State
+from migrations_app.engine.findings import ACCEPTABLE, Level
+from migrations_app.models import TERMINAL_STATES, Migration, MigrationDatabase, MigrationFinding, State, Substate
 from migrations_app.selectors.counting import counted
 from migrations_app.selectors.migration_page import migrations_with_endpoints
 
 RECENT_DAYS = 7
 WAITING_CARDS = 6
+VALIDATION_PHASE = "validation"
 RUNNING = (State.IN_PROGRESS, State.CLEANING_UP)
 WAITING = (State.WAITING_FOR_USER, State.PAUSED)
 FAILED = (State.FAILED, State.VALIDATION_FAILED)
@@ -121,7 +122,9 @@ def waiting_cards(*, limit: int = WAITING_CARDS) -> list[WaitingCard]:
     """Return the newest migrations that wait for a person (two queries)."""
     rows = migrations_with_endpoints().filter(shown_by(Show.WAITING)).order_by("-ended_at", "-created_at", "pk")
     open_findings = MigrationFinding.objects.filter(migration=OuterRef("pk"), level=Level.FAILED)
-    migrations = list(rows.annotate(open_findings=counted(open_findings))[:limit])
+    unaccepted = MigrationFinding.objects.filter(migration=OuterRef("pk"), accepted_at__isnull=True)
+    warnings = unaccepted.filter(level__in=ACCEPTABLE, phase=VALIDATION_PHASE)
+    migrations = list(rows.annotate(open_findings=counted(open_findings), open_warnings=counted(warnings))[:limit])
     databases = _unproved_databases([migration for migration in migrations if migration.is_terminal])
     return [_card(migration, unproved=databases.get(migration.pk, [])) for migration in migrations]
 
@@ -164,6 +167,10 @@ def _words(migration: Migration, *, unproved: Sequence[MigrationDatabase]) -> tu
         count: int = migration.open_findings  # type: ignore[attr-defined]
         noun = "finding" if count == 1 else "findings"
         return "Validation failed", f"{count} {noun} to fix before it can run", f"See {noun}", "findings"
+    if migration.substate == Substate.WAITING_FOR_ACCEPTANCE:
+        open_warnings: int = migration.open_warnings  # type: ignore[attr-defined]
+        words = "1 warning to accept" if open_warnings == 1 else f"{open_warnings} warnings to accept"
+        return words, "Validation is done; nothing has been moved yet", "Read and accept", "findings"
     if unproved:
         return _unproved_words(unproved)
     if migration.state == State.FAILED:

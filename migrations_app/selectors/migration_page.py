@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import OuterRef, QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from migrations_app.engine.events import CheckResult, Step
 from migrations_app.engine.findings import Level
-from migrations_app.models import Migration, MigrationDatabase, MigrationFinding, StepState, VerificationResult
+from migrations_app.models import (
+    FindingCheck,
+    Migration,
+    MigrationDatabase,
+    MigrationFinding,
+    StepState,
+    VerificationResult,
+)
 from migrations_app.selectors.counting import counted
 from migrations_app.selectors.rail import RailStep, current_step, failed_step, rail_of
 from migrations_app.selectors.throughput import Throughput, throughput_of
@@ -34,9 +41,15 @@ class TabCounts:
     findings_failed: int
     findings_warning: int
     findings_unknown: int
+    findings_accepted: int
     verified: int
     different: int
     could_not_verify: int
+
+    @property
+    def open_warnings(self) -> int:
+        """What a person could accept and nobody has."""
+        return self.findings_warning + self.findings_unknown
 
     @property
     def identical(self) -> int:
@@ -54,6 +67,8 @@ class MigrationPage:
     rail: tuple[RailStep, ...]
     throughput: Throughput
     counts: TabCounts
+    checks_open: int
+    findings_token: str
 
     @property
     def current(self) -> RailStep | None:
@@ -110,7 +125,16 @@ def migration_page(migration_id: UUID, *, with_line: bool = True) -> MigrationPa
         rail=rail,
         throughput=_throughput(migration, rail, with_line=with_line),
         counts=_counts(migration),
+        checks_open=migration.count_checks,  # type: ignore[attr-defined]
+        findings_token=_findings_token(migration),
     )
+
+
+def _findings_token(migration: Migration) -> str:
+    """A word that changes with anything that the list of findings shows."""
+    changed_at: datetime | None = migration.findings_changed_at  # type: ignore[attr-defined]
+    moment = f"{changed_at.timestamp():.6f}" if changed_at else "never"
+    return f"{migration.count_findings}.{moment}.{migration.count_checks}.{migration.state}"  # type: ignore[attr-defined]
 
 
 def _throughput(migration: Migration, rail: Sequence[RailStep], *, with_line: bool) -> Throughput:
@@ -131,8 +155,11 @@ def _with_counts(migrations: QuerySet[Migration]) -> QuerySet[Migration]:
     return migrations.annotate(
         count_findings=counted(findings),
         count_failed=counted(findings.filter(level=Level.FAILED)),
-        count_warning=counted(findings.filter(level=Level.WARNING)),
-        count_unknown=counted(findings.filter(level=Level.UNKNOWN)),
+        count_warning=counted(findings.filter(level=Level.WARNING, accepted_at__isnull=True)),
+        count_unknown=counted(findings.filter(level=Level.UNKNOWN, accepted_at__isnull=True)),
+        count_accepted=counted(findings.filter(accepted_at__isnull=False)),
+        count_checks=counted(FindingCheck.objects.filter(migration=OuterRef("pk"), ended_at__isnull=True)),
+        findings_changed_at=Subquery(findings.order_by("-changed_at").values("changed_at")[:1]),
         count_verified=counted(verified),
         count_different=counted(verified.filter(result=CheckResult.DIFFERENT)),
         count_unverified=counted(verified.filter(result=CheckResult.COULD_NOT_VERIFY)),
@@ -145,6 +172,7 @@ def _counts(migration: Migration) -> TabCounts:
         findings_failed=migration.count_failed,  # type: ignore[attr-defined]
         findings_warning=migration.count_warning,  # type: ignore[attr-defined]
         findings_unknown=migration.count_unknown,  # type: ignore[attr-defined]
+        findings_accepted=migration.count_accepted,  # type: ignore[attr-defined]
         verified=migration.count_verified,  # type: ignore[attr-defined]
         different=migration.count_different,  # type: ignore[attr-defined]
         could_not_verify=migration.count_unverified,  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from django.db.models import Count, Q
 from migrations_app.engine.events import Step
 from migrations_app.engine.findings import Level
 from migrations_app.engine.spec import MigrationOption, RolePolicy
+from migrations_app.engine.validation import DATABASE_RULES, SERVER_RULES
+from migrations_app.engine.validation.rule import Rule
 from migrations_app.models import Migration, MigrationDatabase, MigrationFinding, PartState, State, TableCopy
 from migrations_app.selectors.rail import rail_of
 
@@ -28,19 +31,16 @@ SSL_MODES = {
 }
 STATES = {State.DRAFT: "WaitingForUserAction", State.QUEUED: "InProgress", State.PAUSED: "WaitingForUserAction"}
 LEVELS = {Level.FAILED: "Failed", Level.UNKNOWN: "Warning", Level.WARNING: "Warning", Level.INFO: "Succeeded"}
+VALIDATION_PHASES = ("", "validation", "validate")
 SERVER_CHECKS = ("AuthenticationAndConnectivityValidation", "SourceVersionValidation", "ServerParametersValidation")
 DATABASE_CHECKS = ("SchemaValidation", "ExtensionsValidation", "CollationsValidation")
-CHECK_OF_CODE = {
-    "603400": "SourceVersionValidation",
-    "603108": "ServerParametersValidation",
-    "603109": "ServerParametersValidation",
-    "603405": "ExtensionsValidation",
-    "603406": "ExtensionsValidation",
-    "603407": "ExtensionsValidation",
-    "603408": "ExtensionsValidation",
-    "603401": "CollationsValidation",
-    "603402": "CollationsValidation",
-    "603403": "CollationsValidation",
+# Microsoft's type for each family of rules; what is in none of them is about logging in, or about the schema.
+CHECK_OF_FAMILY = {
+    "versions": "SourceVersionValidation",
+    "settings": "ServerParametersValidation",
+    "room": "ServerParametersValidation",
+    "extensions": "ExtensionsValidation",
+    "locales": "CollationsValidation",
 }
 
 
@@ -130,7 +130,9 @@ def _validation(
     if migration.option == MigrationOption.MIGRATE:
         return None
     step = next(step for step in rail_of(migration, databases) if step.step == Step.VALIDATE)
-    checked = [finding for finding in findings if finding.phase in ("", Step.VALIDATE)]
+    checked = [finding for finding in findings if finding.phase in VALIDATION_PHASES]
+    if step.started_at is None and not checked:
+        return None  # nothing has been validated, so nothing has succeeded
     of_server = [finding for finding in checked if finding.database_id is None]
     return {
         "status": _worst(checked),
@@ -160,12 +162,23 @@ def _items(findings: Sequence[MigrationFinding], checks: tuple[str, ...]) -> lis
 
 
 def _check_of(finding: MigrationFinding, checks: tuple[str, ...]) -> str:
-    check = CHECK_OF_CODE.get(finding.code, checks[0])
+    """Return the check of ``checks`` that a finding belongs to, by the family of the rule that found it."""
+    check = CHECK_OF_FAMILY.get(_families().get(finding.code, ""), checks[0])
+    if check == "ExtensionsValidation" and check not in checks:
+        return "ServerParametersValidation"  # an extension that the server does not allow or load
     return check if check in checks else checks[0]
 
 
+@cache
+def _families() -> dict[str, str]:
+    """The module of the rule that finds each code."""
+    rules: list[Rule[Any]] = [*SERVER_RULES, *DATABASE_RULES]
+    return {code.number: rule.check.__module__.rpartition(".")[2] for rule in rules for code in rule.codes}
+
+
 def _message(finding: MigrationFinding) -> str:
-    return " ".join(text for text in (f"{finding.code}:", finding.subject, finding.saw, finding.fix) if text)
+    accepted = f"Accepted: {finding.accepted_reason}" if finding.accepted_at else ""
+    return " ".join(text for text in (f"{finding.code}:", finding.subject, finding.saw, finding.fix, accepted) if text)
 
 
 def _worst(findings: Sequence[MigrationFinding]) -> str:

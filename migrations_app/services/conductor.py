@@ -16,25 +16,28 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from migrations_app.engine.control import Control
-from migrations_app.engine.errors import Canceled, EngineError, LeaseLost, ValidationFailed
+from migrations_app.engine.errors import Canceled, ConsentToWarningsMissing, EngineError, LeaseLost, ValidationFailed
 from migrations_app.engine.portal_disk import portal_disk_explained
 from migrations_app.engine.ports import PartQueue, Reporter
 from migrations_app.engine.spec import DatabaseSpec, MigrationOption, MigrationSpec
 from migrations_app.lifecycle import StaleTransition, transition
 from migrations_app.models import EventKind, Migration, MigrationEvent, State, Substate
+from migrations_app.services.checks import conduct_checks
 from migrations_app.services.clearing import end_sessions
+from migrations_app.services.consent import wait_for_acceptance, waits_at_warnings
 from migrations_app.services.endings import Ending, write_ending
 from migrations_app.services.heartbeat import Heartbeat
 from migrations_app.services.lease import LEASE_SECONDS, Lease, claim, release
 from migrations_app.services.part_queue import DatabasePartQueue
 from migrations_app.services.patience import DATABASE_AWAY, patiently
 from migrations_app.services.progress import ProgressRecorder
-from migrations_app.services.spec import spec_for
+from migrations_app.services.spec import is_validated, spec_for
 from migrations_app.worker.draining import is_draining
 
 logger = logging.getLogger(__name__)
 
 ABRUPT_ENDS_IN_A_ROW = 25
+WAITING = Ending(State.WAITING_FOR_USER, message="Waits for a person.")  # stored already, by who let it wait
 
 
 class Outcome(Protocol):
@@ -67,13 +70,15 @@ def conduct(migration_id: UUID, *, engine: Engine | None = None) -> str:
     """
     lease = _begin(migration_id)
     if lease is None:
-        return "nothing to do: not due, ended, or driven by another worker"
+        return conduct_checks(migration_id) or "nothing to do: not due, ended, or driven by another worker"
     control = Control(fence=lease.fence)
     is_in_order = False
     try:
         with Heartbeat(lease, control=control):
             ending = _run(lease, control, engine=engine)
-            said = _end(lease, ending) if ending else f"run {lease.fence} stopped; another goes on"
+            said = ending.state.value if ending else f"run {lease.fence} stopped; another goes on"
+            if ending is not None and ending.state is not State.WAITING_FOR_USER:
+                said = _end(lease, ending)
         is_in_order = ending is not None or is_draining()
         return said
     finally:
@@ -108,7 +113,7 @@ def _mark_in_progress(lease: Lease) -> None:
         expect=[State.QUEUED],
         to=State.IN_PROGRESS,
         substate=Substate.CANCELING if canceling else Substate.PREREQUISITES,
-        message="A worker began." if lease.fence == 1 else "A worker went on.",
+        message="A worker began." if migration.started_at is None else "A worker went on.",
         fence=lease.fence,
     )
 
@@ -124,7 +129,9 @@ def _run(lease: Lease, control: Control, *, engine: Engine | None) -> Ending | N
         )
     try:
         with portal_disk_explained():
-            outcome = _engine_outcome(lease, control, engine=engine or _offline_engine())
+            outcome = _outcome_with_consent(lease, control, engine=engine or _offline_engine())
+        if outcome is None:
+            return WAITING
         return patiently(lambda _: _ending_of(outcome, lease), connection=connection, seconds=LEASE_SECONDS)
     except LeaseLost as error:
         logger.warning("run %s of migration %s stopped: %s", lease.fence, lease.migration_id, error)
@@ -143,6 +150,20 @@ def _run(lease: Lease, control: Control, *, engine: Engine | None) -> Ending | N
         reference = secrets.token_hex(4)
         logger.exception("defect %s in run %s of migration %s", reference, lease.fence, lease.migration_id)
         return _defect(reference)
+
+
+def _outcome_with_consent(lease: Lease, control: Control, *, engine: Engine) -> Outcome | None:
+    """Return the engine's outcome; None when the migration waits for a person now."""
+    migration = Migration.objects.get(pk=lease.migration_id)
+    is_canceling = migration.cancel_requested_at is not None
+    if not is_canceling and waits_at_warnings(migration) and is_validated(migration) and wait_for_acceptance(lease):
+        return None
+    try:
+        return _engine_outcome(lease, control, engine=engine)
+    except ConsentToWarningsMissing:
+        if wait_for_acceptance(lease):
+            return None
+        return _engine_outcome(lease, control, engine=engine)  # each was accepted while the validation ran
 
 
 def _engine_outcome(lease: Lease, control: Control, *, engine: Engine) -> Outcome:

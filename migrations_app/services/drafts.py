@@ -14,6 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from migrations_app.engine.spec import (
+    AtWarnings,
     MigrationMode,
     MigrationOption,
     OnObjectError,
@@ -81,6 +82,7 @@ class OptionValues:
     roles: RolePolicy = RolePolicy.COPY
     verification: VerificationLevel = VerificationLevel.FULL
     on_object_error: OnObjectError = OnObjectError.CONTINUE
+    at_warnings: AtWarnings = AtWarnings.GO_ON
     target_free_bytes: int | None = None
     forget_passwords: bool = False
     scheduled_at: datetime | None = None

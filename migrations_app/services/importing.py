@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from migrations_app.engine.spec import MigrationMode, MigrationOption, RolePolicy
+from migrations_app.engine.spec import AtWarnings, MigrationMode, MigrationOption, RolePolicy
 from migrations_app.models import SourceType, SslMode
 from migrations_app.services.server_address import InvalidAddress, ServerAddress, read_server_address
 
@@ -44,13 +44,14 @@ PROPERTIES = (
     "migrationOption",
     "migrateRoles",
     "migrationWindowStartTimeInUtc",
+    "atWarnings",  # the portal's own
     *WITHOUT_EFFECT,
 )
 SECRETS = ("adminCredentials", "sourceServerUserName", "targetServerUserName")
 CREDENTIALS = ("sourceServerPassword", "targetServerPassword")
 TOP_LEVEL = ("properties", "location", "tags")
 
-Word = TypeVar("Word", MigrationMode, MigrationOption)
+Word = TypeVar("Word", MigrationMode, MigrationOption, AtWarnings)
 
 
 class InvalidMigrationFile(Exception):
@@ -86,6 +87,7 @@ class ImportedMigration:
     mode: MigrationMode | None = None
     option: MigrationOption | None = None
     roles: RolePolicy | None = None
+    at_warnings: AtWarnings | None = None
     scheduled_at: datetime | None = None
     notes: tuple[str, ...] = ()
 
@@ -120,6 +122,7 @@ def migration_from_azure_json(text: str | bytes) -> ImportedMigration:
         mode=_choice(properties, "migrationMode", MigrationMode),
         option=_choice(properties, "migrationOption", MigrationOption),
         roles=_roles(properties),
+        at_warnings=_choice(properties, "atWarnings", AtWarnings),
         scheduled_at=_moment(properties, "migrationWindowStartTimeInUtc"),
         notes=tuple(f"{key} has no effect: {why}." for key, why in WITHOUT_EFFECT.items() if _is_set(properties, key)),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import chain
 from types import TracebackType
@@ -44,22 +45,13 @@ class ProgressRecorder:
     the context ends. Once the fence is old nothing is written any more and ``report`` raises ``LeaseLost``.
     """
 
-    def __init__(self, migration_id: UUID, *, control: Control) -> None:
+    def __init__(
+        self, migration_id: UUID, *, control: Control, ledgers: Sequence[Sequence[Ledger]] | None = None
+    ) -> None:
+        """Write with every ledger, or with ``ledgers`` alone: groups that are written in one transaction each."""
         self.migration_id = migration_id
         self.control = control
-        # One transaction each: the part queue locks parts, then tables, then databases, and so must we.
-        self._groups: list[list[Ledger]] = [
-            [PartLedger(migration_id, fence=control.fence)],
-            [IndexLedger()],
-            [
-                StepLedger(migration_id),
-                DatabaseLedger(),
-                FindingLedger(migration_id),
-                VerificationLedger(),
-                LogLedger(migration_id),
-                SampleLedger(migration_id),
-            ],
-        ]
+        self._groups = _all_ledgers(migration_id, fence=control.fence) if ledgers is None else ledgers
         self._page_is_old = False
         self._inbox: list[tuple[datetime, Event]] = []
         self._wake = threading.Condition()
@@ -169,6 +161,22 @@ class ProgressRecorder:
             self._failure = error
             self._wake.notify_all()
         self.control.stop(reason)
+
+
+def _all_ledgers(migration_id: UUID, *, fence: int) -> list[list[Ledger]]:
+    """One transaction each: the part queue locks parts, then tables, then databases, and so must we."""
+    return [
+        [PartLedger(migration_id, fence=fence)],
+        [IndexLedger()],
+        [
+            StepLedger(migration_id),
+            DatabaseLedger(),
+            FindingLedger(migration_id),
+            VerificationLedger(),
+            LogLedger(migration_id),
+            SampleLedger(migration_id),
+        ],
+    ]
 
 
 def is_validated(event: Event) -> bool:

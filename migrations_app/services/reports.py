@@ -7,13 +7,14 @@
 - ``migration``: id, name, option, mode, source_type, state, substate, error, error_hint, error_server_message,
   created_by, created_at, started_by, started_from, started_at, ended_at, elapsed_seconds
 - ``source``, ``target``: host, port, username, sslmode, maintenance_database, facts of the connection test
-- ``settings``: jobs, split_bytes, roles, verification, on_object_error
+- ``settings``: jobs, split_bytes, roles, verification, on_object_error, at_warnings
 - ``steps``: step, label, state, started_at, ended_at, elapsed_seconds
 - ``totals``: databases, tables, indexes, rows, bytes
 - ``verification``: level, method, snapshot, result (identical, different, could_not_verify, not_verified), counts
 - ``databases``: for each: names, state, verified, sizes, times, error, on_target, selection, ``objects`` (every
   comparison: object_class, name, result, source, target, detail, verified_at)
-- ``findings``: database, level, code, subject, saw, why, fix, fix_sql, statement, server_message, phase, found_at
+- ``findings``: database, level, code, subject, saw, why, fix, fix_sql, statement, server_message, phase, found_at,
+  accepted_at, accepted_by, accepted_reason
 - ``events``: at, kind, level, message, database, actor, address, from_state, to_state
 - ``azure``: the same migration in the shape of ``az postgres flexible-server migration show``
 """
@@ -83,7 +84,7 @@ def report_for(migration: Migration) -> dict[str, Any]:
         "totals": asdict(totals_of(databases)),
         "verification": _verification(migration, databases=databases, objects=objects),
         "databases": [_database(row, objects=objects.get(row.pk, [])) for row in databases],
-        "findings": [_finding(row) for row in findings],
+        "findings": [finding_as_dict(row) for row in findings],
         "events": [_event(row) for row in events],
         "azure": azure_status_for(migration, databases=databases, findings=findings),
     }
@@ -154,6 +155,7 @@ def _settings(migration: Migration) -> dict[str, Any]:
         "roles": migration.roles,
         "verification": migration.verification,
         "on_object_error": migration.on_object_error,
+        "at_warnings": migration.at_warnings,
     }
 
 
@@ -225,10 +227,19 @@ def _object(row: VerificationResult) -> dict[str, Any]:
     }
 
 
-def _finding(row: MigrationFinding) -> dict[str, Any]:
+def finding_as_dict(row: MigrationFinding) -> dict[str, Any]:
+    """Return a finding with its acceptance, as the report and the command line write it."""
     texts = ("level", "code", "subject", "saw", "why", "fix", "fix_sql", "statement", "server_message", "phase")
     database = row.database.source_name if row.database else None
-    return {"database": database, **{name: getattr(row, name) for name in texts}, "found_at": _time(row.found_at)}
+    accepted_by = row.accepted_by.get_username() if row.accepted_by else row.accepted_from or None
+    return {
+        "database": database,
+        **{name: getattr(row, name) for name in texts},
+        "found_at": _time(row.found_at),
+        "accepted_at": _time(row.accepted_at),
+        "accepted_by": accepted_by,
+        "accepted_reason": row.accepted_reason,
+    }
 
 
 def _event(row: MigrationEvent) -> dict[str, Any]:

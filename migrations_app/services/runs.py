@@ -7,14 +7,23 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import BooleanField, Case, F, Q, Value, When
+from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.spec import MigrationMode, MigrationOption
 from migrations_app.lifecycle import transition
-from migrations_app.models import EventKind, Migration, MigrationEndpoint, MigrationEvent, Run, State, Substate
+from migrations_app.models import (
+    EventKind,
+    FindingCheck,
+    Migration,
+    MigrationEndpoint,
+    MigrationEvent,
+    Run,
+    State,
+    Substate,
+)
 from migrations_app.services.credentials import seal_password
 from migrations_app.services.doorbell import is_waiting, ring_task, withdraw
 from migrations_app.services.endings import Ending, write_ending
@@ -156,11 +165,12 @@ def ring(migration_id: UUID) -> bool:
 
 
 def migrations_to_ring(*, not_rung_for: timedelta) -> list[UUID]:
-    """Return the migrations that are due and that nobody drives: queued, or in progress with an expired lease."""
+    """Return the migrations with work that nobody drives: queued and due, in progress, or with findings to check."""
     due = Q(state=State.QUEUED) & (Q(scheduled_at__isnull=True) | Q(scheduled_at__lte=Now()))
     free = Q(run__lease_until__isnull=True) | Q(run__lease_until__lt=Now())
     quiet = Q(run__rung_at__isnull=True) | Q(run__rung_at__lt=Now() - not_rung_for)
-    found = Migration.objects.filter((due | Q(state=State.IN_PROGRESS)) & free & quiet)
+    to_check = Q(Exists(FindingCheck.objects.filter(migration=OuterRef("pk"), ended_at__isnull=True)))
+    found = Migration.objects.filter((due | Q(state=State.IN_PROGRESS) | to_check) & free & quiet)
     return list(found.order_by("created_at").values_list("pk", flat=True))
 
 

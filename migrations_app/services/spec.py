@@ -7,6 +7,7 @@ from typing import Any
 
 from migrations_app.engine.events import Step
 from migrations_app.engine.spec import (
+    AtWarnings,
     DatabaseSpec,
     MigrationMode,
     MigrationOption,
@@ -37,8 +38,13 @@ def spec_for(migration: Migration) -> MigrationSpec:
         option=MigrationOption(migration.option),
         mode=MigrationMode(migration.mode),
         options=_options(migration),
-        validated=migration.step_times.get(Step.VALIDATE, {}).get("state") == StepState.DONE,
+        validated=is_validated(migration),
     )
+
+
+def is_validated(migration: Migration) -> bool:
+    """Tell whether an earlier run of this migration passed validation."""
+    return bool(migration.step_times.get(Step.VALIDATE, {}).get("state") == StepState.DONE)
 
 
 def selection_from_json(stored: Mapping[str, Any]) -> Selection:
@@ -74,4 +80,5 @@ def _options(migration: Migration) -> Options:
         verification=VerificationLevel(migration.verification),
         on_object_error=OnObjectError(migration.on_object_error),
         target_free_bytes=migration.target_free_bytes,
+        at_warnings=AtWarnings(migration.at_warnings),
     )

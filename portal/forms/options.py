@@ -7,9 +7,9 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from migrations_app.engine.spec import OnObjectError, RolePolicy, VerificationLevel
+from migrations_app.engine.spec import AtWarnings, OnObjectError, RolePolicy, VerificationLevel
 from migrations_app.models import Migration
-from migrations_app.models.migration import ON_ERROR_CHOICES, ROLE_CHOICES, VERIFICATION_CHOICES
+from migrations_app.models.migration import AT_WARNINGS_CHOICES, ON_ERROR_CHOICES, ROLE_CHOICES, VERIFICATION_CHOICES
 from migrations_app.services.drafts import OptionValues
 
 MIB, GIB = 1024**2, 1024**3
@@ -29,6 +29,7 @@ class OptionsForm(forms.Form):
     roles = forms.ChoiceField(choices=ROLE_CHOICES, widget=forms.RadioSelect)
     verification = forms.ChoiceField(choices=VERIFICATION_CHOICES, widget=forms.RadioSelect)
     on_object_error = forms.ChoiceField(choices=ON_ERROR_CHOICES, widget=forms.RadioSelect)
+    at_warnings = forms.ChoiceField(choices=AT_WARNINGS_CHOICES, widget=forms.RadioSelect)
     split_mib = forms.IntegerField(
         label="Split tables larger than (MiB)",
         min_value=16,
@@ -77,6 +78,7 @@ class OptionsForm(forms.Form):
             roles=RolePolicy(cleaned["roles"]),
             verification=VerificationLevel(cleaned["verification"]),
             on_object_error=OnObjectError(cleaned["on_object_error"]),
+            at_warnings=AtWarnings(cleaned["at_warnings"]),
             target_free_bytes=None if free is None else int(free * GIB),
             forget_passwords=cleaned["forget_passwords"],
             scheduled_at=cleaned["scheduled_at"] if cleaned["start"] == LATER else None,
@@ -91,6 +93,7 @@ def initial_options(migration: Migration, *, suggested_jobs: int) -> dict[str, A
         "roles": migration.roles,
         "verification": migration.verification,
         "on_object_error": migration.on_object_error,
+        "at_warnings": migration.at_warnings,
         "split_mib": migration.split_bytes // MIB,
         "target_free_gib": None if free is None else round(free / GIB, 1),
         "forget_passwords": migration.forget_passwords,

@@ -16,19 +16,22 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from migrations_app.engine.events import CheckResult
+from migrations_app.engine.spec import MigrationOption
 from migrations_app.models import Migration, MigrationEvent, State
 from migrations_app.selectors.actions import RESUMABLE, actions_for, may_cancel
 from migrations_app.selectors.dashboard import UNPROVED
 from migrations_app.selectors.failure import failure_of
-from migrations_app.selectors.findings import findings_of, fixes_sql, grouped, has_fixes, level_counts
+from migrations_app.selectors.headline import headline
 from migrations_app.selectors.migration_page import MigrationPage, migration_page, migration_revision
 from migrations_app.selectors.tables import TableRow, table_page
 from migrations_app.selectors.verification import class_summaries, result_page
+from migrations_app.services.consent import is_waiting_for_acceptance
 from migrations_app.services.reports import NOT_VERIFIED
 from migrations_app.services.runs import ActionRefused, migration_cancel, migration_resume, passwords_forgotten
 from portal.access import Permission, get_migration_for, may, needs
 from portal.http import address_of, fragment
 from portal.polling import clock_token, workers_context, workers_of
+from portal.views.findings import findings_context
 
 TABS = {
     "progress": "Progress",
@@ -37,8 +40,8 @@ TABS = {
     "events": "Events",
     "settings": "Settings",
 }
+TABS_OF_VALIDATION = ("findings", "events", "settings")
 EVENTS_PER_PAGE = 100
-FINDINGS_SHOWN = 500
 TEXT_MAX = 100
 
 
@@ -67,6 +70,15 @@ def live(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     context = _live_context(request, shown, tab=tab) | LIVE_CONTEXTS[tab](request, shown)
     context["actions_changed"] = request.GET.get("s") != _actions_token(shown.migration)
     context |= workers_context(request, known=request.GET.get("w", ""))
+    return fragment(request, "migrations/detail.html#live_answer", context)
+
+
+def live_answer(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Answer a deed on the Findings side with all of its parts, as they are now; the form says what it showed."""
+    shown = _page_or_404(pk, with_line=False)
+    context = _live_context(request, shown, tab="findings") | {"findings_changed": True, "actions_changed": True}
+    context |= findings_context(request, shown, values=request.POST)
+    context["poll_url"] = _poll_url(request, shown, tab="findings", f=shown.findings_token)
     return fragment(request, "migrations/detail.html#live_answer", context)
 
 
@@ -107,16 +119,6 @@ def resume(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     return redirect("migration", pk=pk)
 
 
-@require_GET
-@needs(Permission.VIEW)
-def fixes(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """Download the fixes of all findings as one SQL script."""
-    migration = get_migration_for(request, pk)
-    name = f"{migration.name}-fixes.sql"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return HttpResponse(fixes_sql(migration), content_type="application/sql; charset=utf-8", headers=headers)
-
-
 def _page_or_404(pk: UUID, *, with_line: bool = True) -> MigrationPage:
     try:
         return migration_page(pk, with_line=with_line)
@@ -125,9 +127,21 @@ def _page_or_404(pk: UUID, *, with_line: bool = True) -> MigrationPage:
 
 
 def _tab(request: HttpRequest, *, migration: Migration | None = None) -> str:
-    default = "findings" if migration is not None and migration.state == State.VALIDATION_FAILED else "progress"
+    default = "findings" if migration is not None and _opens_on_findings(migration) else "progress"
     asked = request.GET.get("tab", "")
     return asked if asked in TABS else default
+
+
+def _opens_on_findings(migration: Migration) -> bool:
+    only_validates = migration.option == MigrationOption.VALIDATE
+    return only_validates or migration.state == State.VALIDATION_FAILED or is_waiting_for_acceptance(migration)
+
+
+def _tabs(migration: Migration) -> dict[str, str]:
+    """A migration that only validates has no rows to copy and none to compare."""
+    if migration.option != MigrationOption.VALIDATE:
+        return TABS
+    return {name: TABS[name] for name in TABS_OF_VALIDATION}
 
 
 def _actor(request: HttpRequest) -> User:
@@ -149,7 +163,9 @@ def _live_context(request: HttpRequest, shown: MigrationPage, *, tab: str) -> di
         "shown": shown,
         "migration": migration,
         "tab": tab,
-        "tabs": TABS.items(),
+        "tabs": _tabs(migration).items(),
+        "only_validates": migration.option == MigrationOption.VALIDATE,
+        "headline": headline(shown.counts),
         "actions": allowed,
         "failure": failure_of(shown),
         "result": _result(shown),
@@ -166,7 +182,7 @@ def _marks(request: HttpRequest, *, revision: int) -> dict[str, str]:
 def _poll_url(request: HttpRequest, shown: MigrationPage, *, tab: str, **more: object) -> str:
     """The address that the page polls; empty once nothing changes by itself."""
     migration = shown.migration
-    if not migration.is_active:
+    if not migration.is_active and not shown.checks_open:
         return ""
     marks = _marks(request, revision=migration.revision)
     query = {**marks, "tab": tab, "s": _actions_token(migration), **more}
@@ -206,18 +222,16 @@ def _table_columns(migration: Migration, rows: Sequence[TableRow]) -> dict[str, 
 
 
 def _findings(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
-    pk = shown.migration.pk
-    counts = level_counts(pk)
-    return {
-        "levels": grouped(findings_of(pk)[:FINDINGS_SHOWN], counts=counts),
-        "findings_left_out": max(sum(counts.values()) - FINDINGS_SHOWN, 0),
-        "has_fixes": has_fixes(pk),
-        "poll_url": _poll_url(request, shown, tab="findings", known=shown.counts.findings),
-    }
+    poll_url = _poll_url(request, shown, tab="findings", f=shown.findings_token)
+    return {**findings_context(request, shown, values=request.GET), "poll_url": poll_url}
 
 
 def _findings_live(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
-    return _more_than_known(request, shown, tab="findings", count=shown.counts.findings)
+    """The list is sent only when something in it changed."""
+    poll_url = _poll_url(request, shown, tab="findings", f=shown.findings_token)
+    if request.GET.get("f") == shown.findings_token:
+        return {"poll_url": poll_url}
+    return {**findings_context(request, shown, values=request.GET), "findings_changed": True, "poll_url": poll_url}
 
 
 def _verification(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from migrations_app.selectors.verification import DATA_CLASSES, sums_up
 from migrations_app.services.reports import report_for
 from portal.access import get_migration_for
 
-TIMES = ("generated_at", "created_at", "started_at", "ended_at", "found_at", "verified_at", "at")
+TIMES = ("generated_at", "created_at", "started_at", "ended_at", "found_at", "accepted_at", "verified_at", "at")
 
 
 @require_GET

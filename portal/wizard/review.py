@@ -8,7 +8,7 @@ from typing import Any
 
 from migrations_app.engine.spec import MigrationMode, MigrationOption
 from migrations_app.models import Migration, MigrationDatabase, MigrationEndpoint, SourceType, SslMode
-from migrations_app.models.migration import ON_ERROR_CHOICES, ROLE_CHOICES, VERIFICATION_CHOICES
+from migrations_app.models.migration import AT_WARNINGS_CHOICES, ON_ERROR_CHOICES, ROLE_CHOICES, VERIFICATION_CHOICES
 from portal.templatetags.portal_format import bytes_in_words, counted
 from portal.wizard.fact_strip import is_local, version_of
 from portal.wizard.steps import WHAT_IS_COUNTED, chosen, moving_bytes, moving_tables, url_of
@@ -61,8 +61,16 @@ def decisions(migration: Migration) -> list[Decision]:
         Decision("Roles", f"{_label(ROLE_CHOICES, migration.roles)}.", options),
         Decision("Verification", f"{_label(VERIFICATION_CHOICES, migration.verification)}.", options),
         Decision("An object that fails", f"{_label(ON_ERROR_CHOICES, migration.on_object_error)}.", options),
+        *_at_warnings(migration, options),
         Decision("Passwords", _passwords(migration), options),
     ]
+
+
+def _at_warnings(migration: Migration, url: str) -> list[Decision]:
+    """Only a migration that validates and then moves can stop between the two."""
+    if migration.option != MigrationOption.VALIDATE_AND_MIGRATE:
+        return []
+    return [Decision("At warnings", f"{_label(AT_WARNINGS_CHOICES, migration.at_warnings)}.", url)]
 
 
 def _label(choices: Sequence[tuple[str, str]], value: str) -> str:

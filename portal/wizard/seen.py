@@ -16,6 +16,7 @@ OPTION_FIELDS = (
     "roles",
     "verification",
     "on_object_error",
+    "at_warnings",
     "target_free_bytes",
     "forget_passwords",
     "scheduled_at",

@@ -89,6 +89,43 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.closest("[data-search]")) event.preventDefault();
 });
 
+// The list of findings is swapped while it lives: what is open stays open, and nobody who types or marks is disturbed.
+let rememberedFolds = new Map();
+let actsOnFindings = false;
+function isBusyIn(list) {
+  const field = document.activeElement;
+  if (list.contains(field) && field.matches("input:not([type=hidden])") && field.value !== "") return true;
+  const marked = document.getSelection();
+  return !marked.isCollapsed && list.contains(marked.anchorNode);
+}
+// A deed waits for a poll that is under way (hx-sync), whose answer is dropped: its form must not be swapped away.
+document.addEventListener("submit", (event) => { if (event.target.closest("#findings")) actsOnFindings = true; }, true);
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (actsOnFindings && event.target.id === "live" && event.detail.requestConfig.verb === "get") event.detail.shouldSwap = false;
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.requestConfig.verb === "post") actsOnFindings = false;
+});
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  const list = event.detail.target;
+  if (list.id !== "findings") return;
+  event.detail.shouldSwap = actsOnFindings || !isBusyIn(list);
+  document.getElementById("findings-stale").hidden = event.detail.shouldSwap;
+  rememberedFolds = new Map([...list.querySelectorAll("details[id]:not(.accept)")].map((fold) => [fold.id, fold.open]));
+  const held = document.activeElement;
+  rememberedFolds.focused = list.contains(held) ? held.id : "";
+});
+document.addEventListener("htmx:oobAfterSwap", (event) => {
+  if (event.detail.target.id !== "findings") return;
+  actsOnFindings = false;
+  const list = document.getElementById("findings");
+  list.querySelectorAll("details[id]").forEach((fold) => {
+    if (rememberedFolds.has(fold.id)) fold.open = rememberedFolds.get(fold.id);
+  });
+  if (rememberedFolds.focused) document.getElementById(rememberedFolds.focused)?.focus();
+  refreshTimes(list);
+});
+
 // A table with a search field: [data-search] filters the rows of the table it names by their [data-text].
 document.addEventListener("input", (event) => {
   const field = event.target.closest("[data-search]");

@@ -21,12 +21,14 @@ def test_a_draft_is_created_from_arguments(shop: Shop, migration_command: Comman
         *("create", "shop", *shop.servers, "--database", f"{shop.name}={shop.name}_new"),
         *("--exclude-table", "public.orders", "--include-schema", "public", "--jobs", "2", "--split-size", "64MB"),
         *("--verification", "counts", "--on-object-error", "stop", "--roles", "skip", "--source-type", "AWS_RDS"),
+        *("--at-warnings", "wait"),
     )
     assert (said.code, said.out) == (0, "")
     migration = Migration.objects.get(name="shop")
     assert migration.state == State.DRAFT
     assert (migration.jobs, migration.split_bytes, migration.verification) == (2, 64 * 1024**2, "counts")
     assert (migration.on_object_error, migration.roles, migration.source_type) == ("stop", "skip", "AWS_RDS")
+    assert migration.at_warnings == "wait"
     database = migration.databases.get()
     assert (database.source_name, database.target_name) == (shop.name, f"{shop.name}_new")
     assert database.selection == {"exclude_tables": [["public", "orders"]], "include_schemas": ["public"]}

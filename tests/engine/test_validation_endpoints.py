@@ -137,11 +137,11 @@ def test_names_of_readers_and_balanced_endpoints(
 
 
 def test_a_service_that_cannot_go_online(source: RunningServer, target: RunningServer) -> None:
-    finding = only(found(source, target, source_type="Heroku_PostgreSQL", mode=MigrationMode.ONLINE), "PM1092")
+    finding = only(found(source, target, source_type="Heroku_PostgreSQL", mode=MigrationMode.ONLINE), "PM3070")
     assert finding.level is Level.FAILED
     assert "Heroku Postgres" in finding.saw
-    assert not of_code(found(source, target, source_type="Heroku_PostgreSQL"), "PM1092")
-    assert not of_code(found(source, target, source_type="AzureVM", mode=MigrationMode.ONLINE), "PM1092")
+    assert not of_code(found(source, target, source_type="Heroku_PostgreSQL"), "PM3070")
+    assert not of_code(found(source, target, source_type="AzureVM", mode=MigrationMode.ONLINE), "PM3070")
 
 
 class _Named(Server):

@@ -143,5 +143,6 @@ def test_actions_need_the_form_of_the_page(dana: User) -> None:
 
 def test_strangers_are_sent_to_the_login(client: Client) -> None:
     migration = rows.running()
-    for name in ("migration", "migration-live", "migration-cancel", "migration-resume", "migration-fixes"):
+    for name in ("migration", "migration-live", "migration-cancel", "migration-resume"):
         assert client.get(reverse(name, args=[migration.pk])).status_code == 302
+    assert client.get(reverse("migration-fixes", args=[migration.pk, "source"])).status_code == 302

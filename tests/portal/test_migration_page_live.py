@@ -9,7 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from migrations_app.models import Migration, MigrationDatabase, State
+from migrations_app.models import Migration, MigrationDatabase, MigrationFinding, State
 from tests.acceptance.browser import Visitor
 from tests.portal import sample_rows as rows
 
@@ -61,12 +61,13 @@ def test_what_is_open_stays_open(visitor: Visitor) -> None:
     shop = rows.running("shop")
     rows.add_findings(shop, shop.databases.get())
     page = open_page(visitor, shop, tab="findings")
-    finding = page.locator("details.finding").nth(2)
+    opened = MigrationFinding.objects.get(code="PM0031")
+    finding = page.locator(f"#finding-{opened.pk}")
     finding.locator("summary").first.click()
     page.locator("#actions summary").click()
     rows.add_findings(shop, None)
     bump(shop)
-    expect(page.locator("#more")).to_contain_text("4 new findings.", timeout=15_000)
+    expect(page.locator("#findings details.finding")).to_have_count(8, timeout=15_000)
     expect(page.locator("#count-findings")).to_have_text("8")
     expect(finding).to_have_attribute("open", "")
     expect(page.locator("#actions details")).to_have_attribute("open", "")

@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from migrations_app.models import Migration, MigrationFinding, VerificationResult
@@ -112,6 +113,39 @@ def test_the_azure_part_files_findings_under_microsofts_checks() -> None:
     assert "postgis" in checks["ExtensionsValidation"]["messages"][0]["message"]
     server = {item["type"]: item["state"] for item in validation["serverLevelValidationDetails"]}
     assert server["AuthenticationAndConnectivityValidation"] == "Warning"
+
+
+def test_the_azure_part_reads_what_the_engine_writes_and_what_people_accepted(dana: User) -> None:
+    migration = rows.validation_failed()
+    migration.findings.update(phase="validation")  # the engine's word for it
+    values = {"accepted_at": timezone.now(), "accepted_by": dana, "accepted_reason": "New ones are set on Monday."}
+    migration.findings.filter(code="PM0031").update(**values)
+    report = report_for(migration)
+    validation = report["azure"]["properties"]["currentStatus"]["validationDetails"]
+    assert validation["status"] == "Failed"
+    types = [item["type"] for item in validation["serverLevelValidationDetails"]]
+    assert types == ["AuthenticationAndConnectivityValidation", "SourceVersionValidation", "ServerParametersValidation"]
+    summary = [item["type"] for item in validation["dbLevelValidationDetails"][0]["summary"]]
+    assert summary == ["SchemaValidation", "ExtensionsValidation", "CollationsValidation"]
+    messages = validation["serverLevelValidationDetails"][0]["messages"]
+    assert any(each["message"].endswith("Accepted: New ones are set on Monday.") for each in messages)
+    accepted = next(row for row in report["findings"] if row["code"] == "PM0031")
+    assert (accepted["accepted_by"], accepted["accepted_reason"]) == ("dana", "New ones are set on Monday.")
+    assert parse_datetime(accepted["accepted_at"])
+
+
+def test_the_azure_part_claims_no_success_before_anything_was_validated() -> None:
+    status = report_for(rows.migration("new"))["azure"]["properties"]["currentStatus"]
+    assert status["validationDetails"] is None
+
+
+def test_the_page_names_who_accepted_what_and_why(viewer: Client, dana: User) -> None:
+    migration = rows.validation_failed()
+    values = {"accepted_at": timezone.now(), "accepted_by": dana, "accepted_reason": "Known."}
+    migration.findings.filter(code="PM0031").update(**values)
+    text = words(viewer.get(reverse("migration-report", args=[migration.pk])).content.decode())
+    assert "Warning, accepted PM0031" in text
+    assert re.search(r"Accepted \d{4}-\d\d-\d\d \d\d:\d\d by dana: Known\.", text)
 
 
 def test_the_number_of_queries_does_not_grow_with_the_migration(dana: User) -> None:

@@ -109,6 +109,17 @@ def test_the_review_says_everything_in_words(browser: Client, draft: Migration) 
     assert "Start validation and migration of 1 database" in text
 
 
+def test_what_happens_at_warnings_is_chosen_and_told(browser: Client, draft: Migration) -> None:
+    sentence = {decision.title: decision.sentence for decision in decisions(draft)}["At warnings"]
+    assert sentence == "Go on; they are listed as findings."
+    browser.post(step_url(draft, "options"), OPTIONS | {"at_warnings": "wait"})
+    draft.refresh_from_db()
+    assert draft.at_warnings == "wait"
+    assert "At warnings Wait until each is accepted." in page_text(browser.get(step_url(draft, "review")))
+    draft.option = "Migrate"
+    assert "At warnings" not in {decision.title for decision in decisions(draft)}
+
+
 def test_the_review_warns_of_a_target_that_may_be_reached_in_clear(draft: Migration) -> None:
     draft.refresh_from_db()
     draft.target.host = "db.example"

@@ -19,6 +19,7 @@ OPTIONS = {
     "roles": "copy",
     "verification": "full",
     "on_object_error": "continue",
+    "at_warnings": "go_on",
     "split_mib": "1024",
     "start": "now",
 }

@@ -28,6 +28,7 @@ from migrations_app.engine.events import (
     Step,
     StepFinished,
     StepStarted,
+    ValidationEnded,
 )
 from migrations_app.engine.findings import Finding, Level
 from migrations_app.models import (
@@ -209,6 +210,7 @@ def test_validation_that_runs_again_forgets_what_was_mended(lease: Lease) -> Non
     with recorder_of(lease) as recorder:
         recorder.report(StepStarted(Step.VALIDATE))
         recorder.report(finding("PM0002", phase="validation"))
+        recorder.report(ValidationEnded(frozenset()))
     assert sorted(MigrationFinding.objects.values_list("code", flat=True)) == ["PM0002", "PM0009"]
 
 

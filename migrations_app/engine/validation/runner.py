@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import EngineError, Stopped
@@ -54,32 +55,52 @@ class Findings:
             return list(self._all)
 
 
-def run_server_rules(context: ServerContext, findings: Findings) -> None:
-    """Run every rule about the two servers, a few at once; each finding is told as soon as its rule has ended."""
+def chosen(rules: Sequence[Rule[Context]], only_codes: Collection[str]) -> list[Rule[Context]]:
+    """Return the rules that may find one of ``only_codes``; all of them where it is empty."""
+    wanted = set(only_codes)
+    return [rule for rule in rules if not wanted or any(code.number in wanted for code in rule.codes)]
+
+
+def tried_codes(only_codes: Collection[str]) -> frozenset[str]:
+    """Return every code that the chosen rules may find."""
+    rules: list[Rule[Any]] = [*chosen(SERVER_RULES, only_codes), *chosen(DATABASE_RULES, only_codes)]
+    return frozenset(code.number for rule in rules for code in rule.codes)
+
+
+def run_server_rules(context: ServerContext, findings: Findings, *, only_codes: Collection[str] = ()) -> None:
+    """Run the chosen rules about the two servers, a few at once; each finding is told as soon as its rule has ended."""
     control = context.source.server.control
 
     def run(rule: Rule[ServerContext]) -> None:
         findings.add(_run(rule, context=context, subject="Both servers", control=control))
 
     with ThreadPoolExecutor(max_workers=PARALLEL_SERVER_RULES, thread_name_prefix="server-rule") as pool:
-        list(pool.map(run, SERVER_RULES))
+        list(pool.map(run, chosen(SERVER_RULES, only_codes)))
 
 
-def run_database_rules(context: ServerContext, findings: Findings) -> None:
-    """Run every rule about databases, several databases at once."""
+def run_database_rules(context: ServerContext, findings: Findings, *, only_codes: Collection[str] = ()) -> None:
+    """Run the chosen rules about databases, several databases at once."""
+    rules = chosen(DATABASE_RULES, only_codes)
+    if not rules:
+        return
     databases = [database for database, facts in context.source_databases if facts.connectable]
     parallel = max(1, min(MAX_PARALLEL, context.source.facts.free_connections - 1, len(databases)))
     with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="database-rule") as pool:
-        list(pool.map(partial(_check_database, context, findings), databases))
+        list(pool.map(partial(_check_database, context, findings, rules), databases))
 
 
-def _check_database(servers: ServerContext, findings: Findings, database: DatabaseSpec) -> None:
+def _check_database(
+    servers: ServerContext,
+    findings: Findings,
+    rules: Sequence[Rule[DatabaseContext]],
+    database: DatabaseSpec,
+) -> None:
     try:
         with servers.source.server.connected(database.source_name, purpose="validate") as connection:
             limit_statements(connection, seconds=RULE_TIME_LIMIT_SECONDS)
             clock = Clock(RULE_TIME_LIMIT_SECONDS)
             context = DatabaseContext(servers, database, connection, clock)
-            for rule in DATABASE_RULES:
+            for rule in rules:
                 clock.restart()
                 found = _run(rule, context=context, subject=database.source_name, control=servers.source.server.control)
                 findings.add(found, database_id=database.id)

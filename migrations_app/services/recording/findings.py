@@ -1,85 +1,138 @@
-"""Findings, each once."""
+"""Findings, each once; a validation that runs again replaces what it found before."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from migrations_app.engine.events import Event, FindingRaised, Step, StepStarted
+from django.utils import timezone
+
+from migrations_app.engine.events import Event, FindingRaised, Step, StepStarted, ValidationEnded
 from migrations_app.engine.findings import Finding
-from migrations_app.models import MigrationFinding
+from migrations_app.models import EventKind, MigrationEvent, MigrationFinding
 from migrations_app.services.recording.ledger import clean, key_of
+from migrations_app.services.recording.mended import Tried
 
 VALIDATION_PHASE = "validation"
+MENDED_LISTED = 20
+WORDS = ("level", "saw", "why", "fix", "fix_sql", "statement", "server_message")
+NOT_ACCEPTED: dict[str, Any] = {
+    "accepted_at": None,
+    "accepted_by_id": None,
+    "accepted_from": "",
+    "accepted_reason": "",
+}
 Key = tuple[str, str, UUID | None, str]
 
 
-class FindingLedger:
-    """A finding that was made before (by code, subject, database and phase) is replaced, not repeated.
+@dataclass(frozen=True)
+class Stored:
+    """A finding as its row has it."""
 
-    Validation that runs again starts with no findings of its own: what was mended must not stay on the list.
+    pk: int
+    level: str
+    mark: int
+
+
+class FindingLedger:
+    """A finding that was made before (by code, subject, database and phase) is updated, so that its acceptance stays.
+
+    When a validation ends, what it did not find again is taken off the list; what was truly checked is called mended
+    in the events. ``only_database`` limits that to one database.
     """
 
-    def __init__(self, migration_id: UUID) -> None:
+    def __init__(self, migration_id: UUID, *, only_database: UUID | None = None) -> None:
         self.migration_id = migration_id
+        self.only_database = only_database
         rows = MigrationFinding.objects.filter(migration_id=migration_id)
-        columns = ("pk", "code", "subject", "database_id", "phase")
-        self._stored: dict[Key, int] = {(row[1], row[2], row[3], row[4]): row[0] for row in rows.values_list(*columns)}
-        self._written: dict[Key, int] = {}
+        columns = ("pk", "code", "subject", "database_id", "phase", *WORDS)
+        self._stored: dict[Key, Stored] = {
+            row[1:5]: Stored(row[0], row[5], hash(row[5:])) for row in rows.values_list(*columns).iterator()
+        }
+        self._found: dict[Key, Finding] = {}
         self._new: dict[Key, Finding] = {}
-        self._forgotten: set[int] = set()
+        self._gone: set[int] = set()
+        self._mended: list[Key] = []
+        self._written: dict[Key, Stored] = {}
 
     def take(self, event: Event, *, at: datetime) -> None:
-        """Take a finding, or the begin of a validation."""
-        if isinstance(event, FindingRaised):
-            found = event.finding
-            self._new[clean(found.code), clean(found.subject), key_of(found.database_id), found.phase] = found
-        elif isinstance(event, StepStarted) and event.step is Step.VALIDATE and not event.database_id:
-            old = {key: pk for key, pk in self._stored.items() if key[3] == VALIDATION_PHASE}
-            self._forgotten |= set(old.values())
-            self._stored = {key: pk for key, pk in self._stored.items() if key not in old}
-            self._new = {key: found for key, found in self._new.items() if key[3] != VALIDATION_PHASE}
+        """Take a finding, or the begin or the end of a validation."""
+        match event:
+            case FindingRaised(finding=found):
+                key = (clean(found.code), clean(found.subject), key_of(found.database_id), found.phase)
+                self._new[key] = self._found[key] = found
+            case StepStarted(step=Step.VALIDATE, database_id=""):
+                self._found.clear()
+            case ValidationEnded():
+                self._end_validation(event)
+
+    def _end_validation(self, event: ValidationEnded) -> None:
+        tried = Tried(event, found=self._found.values())
+        for key in [key for key in self._stored if self._is_in_question(key) and tried.replaces(key[0], key[2])]:
+            self._gone.add(self._stored.pop(key).pk)
+            if tried.has_checked(key[0], key[2]):
+                self._mended.append(key)
+
+    def _is_in_question(self, key: Key) -> bool:
+        is_elsewhere = self.only_database is not None and key[2] != self.only_database
+        return key[3] == VALIDATION_PHASE and key not in self._found and not is_elsewhere
 
     def write(self) -> bool:
-        """Store new findings and new words for old ones."""
-        if not self._new and not self._forgotten:
+        """Store new findings, new words for old ones, and what is mended."""
+        if not self._new and not self._gone:
             return False
-        MigrationFinding.objects.filter(pk__in=self._forgotten).delete()
+        MigrationFinding.objects.filter(pk__in=self._gone).delete()
         rows = {key: self._row(key, found) for key, found in self._new.items()}
-        fresh = [row for key, row in rows.items() if key not in self._stored]
-        MigrationFinding.objects.bulk_create(fresh, batch_size=500)
-        for key in rows.keys() & self._stored.keys():
-            MigrationFinding.objects.filter(pk=self._stored[key]).update(**self._words(self._new[key]))
-        self._written = {key: row.pk for key, row in rows.items() if row.pk is not None}
+        MigrationFinding.objects.bulk_create([row for key, row in rows.items() if row.pk is None], batch_size=500)
+        changed = [row for key, row in rows.items() if key in self._stored and _mark(row) != self._stored[key].mark]
+        for row in changed:
+            row.changed_at = timezone.now()
+        MigrationFinding.objects.bulk_update(changed, [*WORDS, "changed_at"], batch_size=500)
+        self._take_back_acceptance(changed, rows)
+        MigrationEvent.objects.bulk_create(self._events())
+        self._written = {key: Stored(row.pk, row.level, _mark(row)) for key, row in rows.items()}
         return True
 
     def stored(self) -> None:
         """Nothing is new any more."""
-        if self._new or self._forgotten:
+        if self._new or self._gone:
             self._stored |= self._written
             self._new.clear()
-            self._forgotten.clear()
+            self._gone.clear()
+            self._mended.clear()
+
+    def _take_back_acceptance(self, changed: list[MigrationFinding], rows: dict[Key, MigrationFinding]) -> None:
+        """Who accepted a warning did not accept a failure: another level needs another look."""
+        other = [row.pk for key, row in rows.items() if key in self._stored and row.level != self._stored[key].level]
+        if changed and other:
+            MigrationFinding.objects.filter(pk__in=other, accepted_at__isnull=False).update(**NOT_ACCEPTED)
+
+    def _events(self) -> list[MigrationEvent]:
+        """A line for each finding that is mended; the rest of many in one."""
+        shown, more = self._mended[:MENDED_LISTED], len(self._mended) - MENDED_LISTED
+        lines = [self._event(f"Mended: {code} {subject}.", database_id) for code, subject, database_id, _ in shown]
+        return [*lines, self._event(f"Mended: {more} more findings.", None)] if more > 0 else lines
+
+    def _event(self, message: str, database_id: UUID | None) -> MigrationEvent:
+        return MigrationEvent(
+            migration_id=self.migration_id, database_id=database_id, kind=EventKind.NOTE, message=message
+        )
 
     def _row(self, key: Key, found: Finding) -> MigrationFinding:
         code, subject, database_id, phase = key
+        stored = self._stored.get(key)
         return MigrationFinding(
+            pk=stored.pk if stored else None,
             migration_id=self.migration_id,
             database_id=database_id,
             code=code,
             subject=subject,
             phase=phase,
-            **self._words(found),
+            **{name: clean(str(getattr(found, name))) for name in WORDS},
         )
 
-    @staticmethod
-    def _words(found: Finding) -> dict[str, Any]:
-        return {
-            "level": str(found.level),
-            "saw": clean(found.saw),
-            "why": clean(found.why),
-            "fix": clean(found.fix),
-            "fix_sql": clean(found.fix_sql),
-            "statement": clean(found.statement),
-            "server_message": clean(found.server_message),
-        }
+
+def _mark(row: MigrationFinding) -> int:
+    return hash(tuple(getattr(row, name) for name in WORDS))

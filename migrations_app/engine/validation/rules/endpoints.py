@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.postgres.queries.reading import fetch_one
 from migrations_app.engine.providers import provider_by_key
-from migrations_app.engine.providers.comparison import difference_in_words, differs, effective, is_harmless
+from migrations_app.engine.providers.comparison import difference_in_words, differs, is_harmless
 from migrations_app.engine.spec import MigrationMode
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import SeenServer, ServerContext
@@ -30,12 +30,6 @@ SEVERAL_SERVERS = code(
     "Address leads to several servers, or to a reader",
     why="Every session of a migration must reach the same server: a snapshot, a slot and what was just written exist "
     "on that one only.",
-)
-OFFLINE_ONLY = code(
-    "PM1092",
-    Level.FAILED,
-    "The chosen kind of source cannot be migrated online",
-    why="Online follows the source's changes through logical replication, which this service does not offer.",
 )
 
 
@@ -102,16 +96,3 @@ def _by_name(seen: SeenServer, *, online: bool) -> list[Finding]:
 
 def _subject(seen: SeenServer) -> str:
     return f"{seen.server.endpoint.side.capitalize()} {seen.facts.label}"
-
-
-@server_rule(OFFLINE_ONLY)
-def chosen_kind_can_do_online(context: ServerContext) -> Iterator[Finding]:
-    """A kind of source that was chosen and leaves no traces offers logical replication, if the mode is online."""
-    chosen = provider_by_key(context.spec.source_type)
-    provider = effective(chosen, context.source.provider)
-    if context.spec.mode is MigrationMode.ONLINE and provider is chosen and not provider.can_online:
-        yield OFFLINE_ONLY.found(
-            f"Source {context.source.facts.label}",
-            saw=f"{provider.name} was chosen. {provider.why_offline_only}",
-            fix="Change the mode to Offline under Setup, or the source type if it is another one.",
-        )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.providers import provider_by_key
+from migrations_app.engine.providers.comparison import effective
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import ServerContext
 from migrations_app.engine.validation.online import online_server_rule
@@ -37,13 +39,15 @@ NO_TRUNCATE = code(
 
 @online_server_rule(OFFLINE_ONLY)
 def service_replicates(context: ServerContext) -> Iterator[Finding]:
-    """The source's service lets its users replicate to another server."""
-    provider = context.source.provider
+    """The source's service, found or chosen, lets its users replicate to another server."""
+    found = context.source.provider
+    provider = effective(provider_by_key(context.spec.source_type), found)
     if not provider.can_online:
+        origin = "The source is" if provider is found else "What was chosen is"
         yield OFFLINE_ONLY.found(
             f"Source {context.source.facts.label}",
-            saw=f"The source is {provider.name}. {provider.why_offline_only}".strip(),
-            fix="Choose the mode Offline.",
+            saw=f"{origin} {provider.name}. {provider.why_offline_only}".strip(),
+            fix="Change the mode to Offline under Setup, or the source type if it is another one.",
         )
 
 

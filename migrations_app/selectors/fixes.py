@@ -1,0 +1,130 @@
+"""The fixes of a migration's findings as scripts for psql: one for each server, of all databases or of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from migrations_app.engine.spec import Side
+from migrations_app.models import Migration, MigrationFinding
+from migrations_app.selectors.findings import findings_of
+
+SCRIPT_ON = re.compile(r"\bscript (?:in \w+ )?(?:on|of) the (source|target)\b")
+ONE_OF_BOTH = re.compile(r"\b(source|target)\b")
+AFTERWARDS = re.compile(r"\bafter the migration\b")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def fix_side(finding: MigrationFinding) -> Side | None:
+    """Return the server on which the SQL of a fix runs; None where its words leave that to the reader.
+
+    What a later phase could not restore is missing on the target. A rule says in its fix where its script runs.
+    """
+    if finding.phase not in ("", "validation", "validate"):
+        return Side.TARGET
+    if found := SCRIPT_ON.search(finding.fix):
+        return Side(found[1])
+    clauses = re.split(r"[.;]\s", finding.fix)
+    clause = next((text for text in clauses if "script" in text), finding.fix)
+    named = set(ONE_OF_BOTH.findall(clause)) or set(ONE_OF_BOTH.findall(finding.subject.lower()))
+    return Side(named.pop()) if len(named) == 1 else None
+
+
+def fixes_script(migration: Migration, *, side: Side, database: str = "") -> str:
+    """Return the fixes for one server as a script for psql; ``database`` (its name on the source) limits it to one.
+
+    Only SQL of open findings runs. What is done elsewhere, is accepted, or leaves the server open, is a comment. What
+    is to be done after the migration comes last, since its database may not exist before.
+    """
+    findings = [row for row in findings_of(migration.pk) if not database or _source_name(row) == database]
+    findings = [row for row in findings if fix_side(row) in (side, None)]
+    runs = [row for row in findings if _runs(row)]
+    before = [row for row in runs if not AFTERWARDS.search(row.fix)]
+    lines = list(_head(migration, side=side, database=database, findings=findings, runs=len(runs)))
+    lines += _by_database(before, migration=migration, side=side)
+    if after := [row for row in runs if AFTERWARDS.search(row.fix)]:
+        lines += ["", "-- After the migration", *_by_database(after, migration=migration, side=side)]
+    if rest := [row for row in findings if not _runs(row)]:
+        lines += [
+            "",
+            "-- Nothing below runs: it is done in another way, is accepted, or the server is yours to choose.",
+        ]
+        for row in rest:
+            lines += ["", *_heading(row), *_comment(row.fix_sql)]
+    return "\n".join(lines) + "\n"
+
+
+def fixes_file_name(migration: Migration, *, side: Side, database: str = "") -> str:
+    """Return a name that any file system and header takes."""
+    words = (migration.name, "fixes", side.value, *([database] if database else []))
+    return re.sub(r"[^A-Za-z0-9._-]", "_", "-".join(words)) + ".sql"
+
+
+def _runs(row: MigrationFinding) -> bool:
+    return bool(row.fix_sql.strip()) and row.accepted_at is None and fix_side(row) is not None
+
+
+def _head(
+    migration: Migration, *, side: Side, database: str, findings: Sequence[MigrationFinding], runs: int
+) -> Iterator[str]:
+    server = migration.source if side is Side.SOURCE else migration.target
+    only = f", database {database}" if database else ""
+    yield from _comment(f"Fixes for the findings of migration {migration.name}: {side.value} server{only}.")
+    yield from _comment(f"Read it first, then run it: psql -h {server.host} -p {server.port} -U ADMINISTRATOR -f FILE")
+    yield from _comment(f"{runs} of {len(findings)} findings are mended by SQL here.")
+    yield "\\set ON_ERROR_STOP on"
+
+
+def _by_database(rows: Sequence[MigrationFinding], *, migration: Migration, side: Side) -> list[str]:
+    lines: list[str] = []
+    placed = sorted(
+        rows, key=lambda row: _database(row, migration=migration, side=side)
+    )  # stable: the worst stay first
+    for name, found in groupby(placed, key=lambda row: _database(row, migration=migration, side=side)):
+        lines += ["", *_connect(name)]
+        for row in found:
+            lines += [*_heading(row), row.fix_sql.strip(), ""]
+    return lines
+
+
+def _database(row: MigrationFinding, *, migration: Migration, side: Side) -> str:
+    server = migration.source if side is Side.SOURCE else migration.target
+    if "template1" in row.fix:
+        return "template1"
+    if row.database is None:
+        return server.maintenance_database
+    return row.database.source_name if side is Side.SOURCE else row.database.target_name
+
+
+def _connect(name: str) -> Iterable[str]:
+    r"""``\connect "name"``; psql takes a name with ``=`` for a connection string, and cannot write a control character.
+
+    https://www.postgresql.org/docs/18/app-psql.html
+    """
+    if CONTROL.search(name):
+        return ["-- The name of the next database has control characters: connect to it by hand.", "\\quit"]
+    if "=" in name or name.startswith(("postgres://", "postgresql://")):
+        name = "dbname='" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    quoted = name.replace('"', '""')
+    return [f'\\connect "{quoted}"']
+
+
+def _heading(row: MigrationFinding) -> Iterator[str]:
+    place = f" in database {_source_name(row)}" if row.database else ""
+    yield from _comment(f"{row.code} {row.level}: {row.subject}{place}")
+    yield from _comment(row.saw)
+    if row.fix:
+        yield from _comment(f"Fix: {row.fix}")
+    if row.accepted_at is not None:
+        yield from _comment(f"Accepted: {row.accepted_reason}")
+
+
+def _comment(text: str) -> Iterator[str]:
+    """A line of a script for each line of the text: a line end in it must not end the comment."""
+    for line in text.splitlines():
+        yield f"-- {line}"
+
+
+def _source_name(row: MigrationFinding) -> str:
+    return row.database.source_name if row.database else ""
