@@ -13,7 +13,7 @@ from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.ports import PartQueue, Reporter
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.providers import SELF_HOSTED, Provider
-from migrations_app.engine.providers_own import left_out
+from migrations_app.engine.providers_own import is_role_of, left_out
 from migrations_app.engine.spec import DatabaseSpec, MigrationSpec, OnObjectError
 from migrations_app.engine.target.markers import Markers
 
@@ -99,10 +99,28 @@ class DatabaseJob:
             )
         )
 
-    def left_out(self, noun: str, names: Sequence[str], *, statements: Sequence[str] = (), phase: str) -> None:
-        """Tell once what of the source provider's own is not copied; ``noun`` is in the plural."""
+    def provider_of(self, role: str) -> Provider | None:
+        """Return the provider, of either server, to whom a role belongs; None for a role of the customer's own.
+
+        A role of the source that bears the name of one of the target's provider, such as azure_pg_admin, would make its
+        members administrators there.
+        """
+        both = (self.source_provider, self.target_provider)
+        return next((provider for provider in both if is_role_of(provider, role)), None)
+
+    def left_out(
+        self,
+        noun: str,
+        names: Sequence[str],
+        *,
+        statements: Sequence[str] = (),
+        phase: str,
+        provider: Provider | None = None,
+    ) -> None:
+        """Tell once what of a provider's own is not copied, the source's unless named; ``noun`` is in the plural."""
         if names:
-            finding = left_out(self.source_provider, noun, names, statements=statements, phase=phase)
+            owner = provider or (self.target_provider if self.source_provider == SELF_HOSTED else self.source_provider)
+            finding = left_out(owner, noun, names, statements=statements, phase=phase)
             self.reporter.report(FindingRaised(replace(finding, database_id=self.database.id)))
 
     def object_failed(

@@ -9,7 +9,6 @@ from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import Connection, Error, sql
 from migrations_app.engine.postgres.queries.reading import fetch
-from migrations_app.engine.providers_own import is_role_of
 from migrations_app.engine.snapshot import Snapshot
 
 CHUNK_BYTES = 4 * 1024 * 1024
@@ -64,7 +63,7 @@ def restore_large_object_rights(job: DatabaseJob) -> None:
 
 def _rights_of_provider(job: DatabaseJob, found: LargeObject) -> list[str]:
     roles = [found.owner, *(grantee for grantee, _, _ in found.grants or ())]
-    return [f"{role} on {found.oid}" for role in roles if is_role_of(job.source_provider, role)]
+    return [f"{role} on {found.oid}" for role in roles if job.provider_of(role)]
 
 
 def _read(source: Connection) -> list[LargeObject]:
@@ -93,12 +92,12 @@ def _chunks(source: Connection, oid: int) -> Iterator[tuple[int, bytes]]:
 def _restore_rights(job: DatabaseJob, target: Connection, found: LargeObject) -> None:
     oid = sql.Literal(found.oid)
     statements = []
-    if not is_role_of(job.source_provider, found.owner):
+    if job.provider_of(found.owner) is None:
         statements.append(sql.SQL("ALTER LARGE OBJECT {} OWNER TO {}").format(oid, sql.Identifier(found.owner)))
     if found.grants is not None:
         statements.append(sql.SQL("REVOKE ALL ON LARGE OBJECT {} FROM PUBLIC").format(oid))
     for grantee, privileges, grantable in found.grants or ():
-        if is_role_of(job.source_provider, grantee):
+        if job.provider_of(grantee):
             continue
         statements.append(
             sql.SQL("GRANT {} ON LARGE OBJECT {} TO {}{}").format(

@@ -13,7 +13,7 @@ from migrations_app.engine.schema import owners
 from migrations_app.engine.spec import MigrationOption, RolePolicy, VerificationLevel
 from tests.engine.moving import Move, Options
 from tests.engine.validating import of_code
-from tests.fixtures.providers import PlayedServer, play, playing
+from tests.fixtures.providers import PlayedServer, conditions, play, playing
 from tests.fixtures.servers import ServerPool
 
 OWNED = """
@@ -113,6 +113,26 @@ def test_the_right_to_create_is_lent_and_taken_back_by_the_next_run(
     assert target.superuser(may_create, database=database) == "f"
     acl = target.superuser("SELECT nspacl FROM pg_namespace WHERE nspname = 'app'", database=database)
     assert "borrower" not in acl
+
+
+@pytest.mark.parametrize("role", ["azure_pg_admin", "replication"])
+def test_a_role_named_as_one_of_the_targets_provider_gives_nobody_its_rights(
+    servers: ServerPool, tmp_path: Path, role: str
+) -> None:
+    """A source with a role azure_pg_admin may even be taken for a flexible server; one named replication is not."""
+    target = play(servers, "azure", 18, name="restricted")
+    with playing(servers, "self", 15) as source, source.fresh_database() as database:
+        conditions.azure_role_in_a_grant(source, database, role=role)
+        source.as_admin(f"CREATE ROLE member_of_{role}; GRANT {role} TO member_of_{role}")
+        move = moving((source, target), database, tmp_path)
+        move.must_succeed()
+        assert [f.saw for f in move.log.findings if f.code in ("PM3001", "PM3002") and role in f.subject + f.saw]
+        (grants,) = [f for f in of_code(move.log.findings, "PM3001") if "grants to its roles" in f.subject]
+        assert "flexible server" in grants.subject and "of_azure" in grants.statement
+        assert target.superuser(f"SELECT pg_has_role('member_of_{role}', '{role}', 'MEMBER')") == "f"
+        if role == "replication":
+            assert [finding.subject for finding in of_code(move.log.findings, "PM3002")] == ["role replication"]
+        target.server.drop_database(database)
 
 
 def test_a_comment_on_somebody_elses_extension_is_left_out(servers: ServerPool, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from migrations_app.engine.events import FindingRaised, Note
 from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.ports import Reporter
 from migrations_app.engine.postgres import Connection, Error, Server, sql
+from migrations_app.engine.providers.fingerprint import recognize
 from migrations_app.engine.providers_own import left_out
 from migrations_app.engine.roles.source_roles import Membership, Role, RoleSetting, SourceRoles, read_roles
 from migrations_app.engine.spec import RolePolicy
@@ -26,6 +27,7 @@ def copy_roles(source: Server, target: Server, *, policy: RolePolicy, reporter: 
     with source.connected(purpose="roles") as connection:
         found = read_roles(connection, host=source.endpoint.host, with_passwords=policy is RolePolicy.COPY)
     with target.connected(purpose="roles") as connection:
+        found = found.without_roles_of(recognize(connection, host=target.endpoint.host).provider)
         _RoleWriter(connection, found, reporter=reporter, policy=policy).write()
 
 
@@ -48,10 +50,17 @@ class _RoleWriter:
         existing = {row[0] for row in self._connection.execute("SELECT rolname::text FROM pg_roles")}
         created = [role for role in self._found.roles if role.name not in existing and self._create_whole(role)]
         for membership in self._found.memberships:
-            if membership.member != self._me or self._is_superuser:  # else it has ADMIN on what it created
+            if not self._is_mine(membership):
                 self._run(membership.member, self._grant(membership))
         self._tell(created)
         self._tell_of_providers_own()
+
+    def _is_mine(self, found: Membership) -> bool:
+        """Tell whether our user is the member and has ADMIN already: 16 refuses to give that back to its grantor."""
+        if found.member != self._me or self._is_superuser:
+            return False
+        statement = "SELECT pg_has_role(current_user, oid, 'MEMBER WITH ADMIN OPTION') FROM pg_roles WHERE rolname = %s"
+        return self._connection.execute(statement, (found.role,)).fetchone() == (True,)
 
     def _tell_of_providers_own(self) -> None:
         """What belongs to the provider stays behind: its roles, and what its roles gave to others."""
@@ -66,6 +75,16 @@ class _RoleWriter:
         if memberships:
             self._report(
                 left_out(found.provider, "memberships in its roles", memberships, statements=revived, phase="roles")
+            )
+        for role in found.roles_of_target:
+            self._find(
+                "PM3002",
+                Level.INFO,
+                f"role {role}",
+                "The source has a role of this name; on the target it is the provider's. Nothing was given to it, "
+                "and nobody was made its member.",
+                why="Its members would become administrators of the target, or the target would refuse them.",
+                fix="Grant its members on the target what they need, by a role of another name.",
             )
 
     def _tell(self, created: Iterable[Role]) -> None:

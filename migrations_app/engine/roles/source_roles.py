@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from migrations_app.engine.postgres import Connection
 from migrations_app.engine.postgres.queries.reading import ReadDenied, fetch
@@ -68,6 +68,17 @@ class SourceRoles:
     provider: Provider
     own_roles: tuple[str, ...]
     own_memberships: tuple[Membership, ...]
+    roles_of_target: tuple[str, ...] = ()
+
+    def without_roles_of(self, target: Provider) -> SourceRoles:
+        """Return the roles without those that bear a name of the target's provider, nor memberships in them."""
+        names = {role.name for role in self.roles if is_role_of(target, role.name)}
+        return replace(
+            self,
+            roles=tuple(role for role in self.roles if role.name not in names),
+            memberships=tuple(each for each in self.memberships if not names & {each.role, each.member}),
+            roles_of_target=tuple(sorted(names)),
+        )
 
     def __repr__(self) -> str:
         """Without the password hashes."""

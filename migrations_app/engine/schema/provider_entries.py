@@ -10,7 +10,7 @@ from dataclasses import replace
 from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import Connection
-from migrations_app.engine.providers_own import OWNER_NOT_COPIED, SHOWN, SYSTEM_GRANTS, is_role_of
+from migrations_app.engine.providers_own import OWNER_NOT_COPIED, SHOWN, SYSTEM_GRANTS
 from migrations_app.engine.schema.dump import SchemaDump
 from migrations_app.engine.schema.grants import roles_in
 from migrations_app.engine.schema.toc import TocEntry, unquoted
@@ -79,7 +79,7 @@ class _Filter:
         return found
 
     def _is_own_role(self, role: str) -> bool:
-        return is_role_of(self._provider, role)
+        return self._job.provider_of(role) is not None
 
     def _own_kind(self, entry: TocEntry) -> str:
         """Return what kind of the provider's objects the entry makes or speaks of; empty if it is the customer's."""
@@ -121,17 +121,19 @@ class _Filter:
             made = [entry.name for entry in entries if entry.type not in ABOUT_TYPES]
             names, statements = made or [entry.label for entry in entries], [entry.text for entry in entries]
             self._job.left_out(noun, names, statements=statements, phase="schema")
-        statements = [
-            line.decode(self._job.codec, errors="replace") for lines in self._grants.values() for line in lines
-        ]
-        self._job.left_out("grants to its roles", sorted(self._grants), statements=statements, phase="schema")
+        for provider in dict.fromkeys((self._job.source_provider, self._job.target_provider)):
+            grants = {role: lines for role, lines in self._grants.items() if self._job.provider_of(role) == provider}
+            statements = [line.decode(self._job.codec, errors="replace") for lines in grants.values() for line in lines]
+            self._job.left_out(
+                "grants to its roles", sorted(grants), statements=statements, phase="schema", provider=provider
+            )
         for role, entries in self._owned.items():
             _tell_owned(self._job, role, entries)
         _tell_system_grants(self._job, self._system_grants)
 
 
 def _tell_owned(job: DatabaseJob, role: str, entries: list[TocEntry]) -> None:
-    provider, user = job.source_provider.name, job.target.endpoint.user
+    provider, user = (job.provider_of(role) or job.source_provider).name, job.target.endpoint.user
     more = f" and {len(entries) - SHOWN:,} more" if len(entries) > SHOWN else ""
     job.find(
         OWNER_NOT_COPIED,
@@ -139,7 +141,7 @@ def _tell_owned(job: DatabaseJob, role: str, entries: list[TocEntry]) -> None:
         f"role {role}",
         f"It belongs to {provider} and is not copied, so what it owns on the source belongs to {user} on the target: "
         f"{', '.join(entry.label for entry in entries[:SHOWN])}{more}.",
-        why="A provider's own role does not exist elsewhere.",
+        why="A provider's own role does not exist elsewhere, or means something else there.",
         fix="Give the objects to a role of your own on the target, if one should own them.",
         phase="schema",
     )

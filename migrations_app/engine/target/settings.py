@@ -8,8 +8,7 @@ from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import Connection, Error, sql
 from migrations_app.engine.postgres.queries.reading import fetch
-from migrations_app.engine.providers import Provider
-from migrations_app.engine.providers_own import is_role_of, is_setting_of
+from migrations_app.engine.providers_own import is_setting_of
 from migrations_app.engine.roles.copy_roles import alter_setting
 from migrations_app.engine.roles.source_roles import RoleSetting
 from migrations_app.engine.spec import RolePolicy
@@ -39,14 +38,14 @@ def restore_database_settings(job: DatabaseJob) -> None:
 
 def _without_providers_own(job: DatabaseJob, properties: list[Property]) -> list[Property]:
     """Leave out what names a role or a setting of the source's provider, and tell it once."""
-    own = [each for each in properties if _is_of(job.source_provider, each)]
+    own = [each for each in properties if _is_own(job, each)]
     texts = [each.statement.as_string(None) + ";" for each in own]
     job.left_out(f"properties of {job.database.source_name}", texts, statements=texts, phase="constraints")
-    return [each for each in properties if not _is_of(job.source_provider, each)]
+    return [each for each in properties if not _is_own(job, each)]
 
 
-def _is_of(provider: Provider, found: Property) -> bool:
-    return bool(found.role and is_role_of(provider, found.role)) or is_setting_of(provider, found.setting)
+def _is_own(job: DatabaseJob, found: Property) -> bool:
+    return job.provider_of(found.role) is not None or is_setting_of(job.source_provider, found.setting)
 
 
 def _properties(job: DatabaseJob, source: Connection) -> list[Property]:
