@@ -183,9 +183,9 @@ def test_jobs_that_would_run_twice(ours: MadeUp, theirs: MadeUp) -> None:
 
 def test_jobs_that_are_left_behind(ours: MadeUp, theirs: MadeUp) -> None:
     ours.offer("pg_cron", "1.6", CRON, schema="pg_catalog")
-    ours.server.psql("CREATE EXTENSION pg_cron")
     with ours.server.fresh_database() as name, ours.server.fresh_database() as other:
         ours.server.psql(
+            "CREATE EXTENSION pg_cron;"
             f"INSERT INTO cron.job VALUES (1, '* * * * *', 'SELECT ''x''', '{name}', 'app', true),"
             "(2, '* * * * *', 'SELECT 2', 'postgres', 'app', true)"
         )
@@ -195,7 +195,21 @@ def test_jobs_that_are_left_behind(ours: MadeUp, theirs: MadeUp) -> None:
             f"'{name}_moved', 'app');"
         )
         assert not of_code(_made_up(ours, theirs, other), "PM1084")
-    ours.server.psql("DROP EXTENSION pg_cron; DROP SCHEMA IF EXISTS cron")
+        ours.server.psql("DROP EXTENSION pg_cron")
+
+
+def test_jobs_that_are_kept_in_another_database(ours: MadeUp, theirs: MadeUp) -> None:
+    ours.offer("pg_cron", "1.6", CRON, schema="pg_catalog")
+    with ours.server.fresh_database() as name, ours.server.fresh_database() as home:
+        ours.server.psql(
+            f"CREATE EXTENSION pg_cron;INSERT INTO cron.job VALUES (1, '* * * * *', 'SELECT 1', '{name}', 'app', true)",
+            database=home,
+        )
+        assert not of_code(_made_up(ours, theirs, name), "PM1084")
+        ours.server.psql(f"ALTER ROLE {ours.server.superuser} SET cron.database_name = '{home}'")
+        assert only(_made_up(ours, theirs, name), "PM1084").saw.startswith(f"{home} of the source has job 1")
+        assert not of_code(_made_up(ours, theirs, home), "PM1084")
+        ours.server.psql(f"ALTER ROLE {ours.server.superuser} RESET cron.database_name")
 
 
 def test_extensions_that_act_by_themselves(ours: MadeUp, theirs: MadeUp) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from migrations_app.engine.findings import Finding, Level
-from migrations_app.engine.postgres.queries.reading import fetch
+from migrations_app.engine.postgres.queries.reading import fetch, fetch_one
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext, ServerContext
 from migrations_app.engine.validation.rule import database_rule, server_rule
@@ -87,26 +87,29 @@ def _deactivate(jobs: Sequence[JobRow]) -> str:
 
 
 @dataclass(frozen=True)
-class NameRow:
-    """A row of queries/validation_current_extensions.sql."""
+class CronHome:
+    """A row of queries/validation_cron_home.sql."""
 
-    name: str
+    database: str
+    installed: bool
 
 
 @server_rule(JOBS_LEFT_BEHIND)
 def jobs_of_other_databases(context: ServerContext) -> Iterator[Finding]:
     """No job of pg_cron works on a database that moves while the list of jobs stays behind."""
     moving = {database.source_name for database in context.spec.databases}
-    if context.source.facts.database in moving:
-        return
     with context.source.connected() as connection:
-        if NameRow("pg_cron") not in fetch(connection, "validation_current_extensions", NameRow):
+        home = fetch_one(connection, "validation_cron_home", CronHome).database
+    if home in moving:
+        return
+    with context.source.connected(home) as connection:
+        if not fetch_one(connection, "validation_cron_home", CronHome).installed:
             return
         jobs = [job for job in fetch(connection, "validation_cron_jobs", JobRow) if job.database in moving]
     if jobs:
         yield JOBS_LEFT_BEHIND.found(
             counted(len(jobs), "job"),
-            saw=f"{context.source.facts.database} of the source has {listed((job.label for job in jobs), limit=3)}.",
+            saw=f"{home} of the source has {listed((job.label for job in jobs), limit=3)}.",
             fix="Deactivate them on the source before the migration (SELECT cron.alter_job(…, active := false)). After "
             "it run the script on the target, in the database that has pg_cron.",
             fix_sql="\n".join(_schedule(context, job) for job in jobs),
