@@ -47,7 +47,7 @@ SHELF_LABELS = {
 SHELF_MEANING = {
     Shelf.FAILED: "The migration cannot be complete until these are fixed.",
     Shelf.UNKNOWN: "A check could not run, so nobody knows. Treat it as open.",
-    Shelf.WARNING: "The migration goes on; read them before you use the target.",
+    Shelf.WARNING: "The migration works; read them before you use the target, and accept what may stay as it is.",
     Shelf.ACCEPTED: "Somebody decided that these may stay as they are.",
     Shelf.INFO: "Nothing to do.",
 }
