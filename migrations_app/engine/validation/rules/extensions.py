@@ -10,7 +10,7 @@ from migrations_app.engine.probe_values import ExtensionFacts
 from migrations_app.engine.validation.catalog import ExtensionRow
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
-from migrations_app.engine.validation.parameter_fix import set_parameters
+from migrations_app.engine.validation.remedies import set_parameters
 from migrations_app.engine.validation.rule import database_rule
 from migrations_app.engine.validation.wording import listed
 

@@ -9,7 +9,7 @@ from migrations_app.engine.spec import RolePolicy
 from migrations_app.engine.validation.azure_target import on_azure, read_azure
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import ServerContext
-from migrations_app.engine.validation.parameter_fix import set_parameters
+from migrations_app.engine.validation.remedies import set_parameters
 from migrations_app.engine.validation.rule import server_rule
 from migrations_app.engine.validation.wording import statement
 

@@ -9,7 +9,7 @@ from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import ServerContext
-from migrations_app.engine.validation.parameter_fix import set_parameters
+from migrations_app.engine.validation.remedies import set_parameters
 from migrations_app.engine.validation.rule import server_rule
 from migrations_app.engine.validation.wording import counted, listed, size
 

@@ -8,7 +8,7 @@ from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.spec import MigrationMode
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import SeenServer, ServerContext
-from migrations_app.engine.validation.parameter_fix import set_parameters
+from migrations_app.engine.validation.remedies import set_parameters
 from migrations_app.engine.validation.rule import server_rule
 
 SOURCE_MAJORS = range(10, 19)
