@@ -80,6 +80,7 @@ def intended(source: PlayedServer) -> set[tuple[str, str, str]]:
     """Return code, level and subject of what the migration of a shop with a provider's clutter is meant to tell."""
     if source.profile.key not in CLUTTER:
         return {
+            ("603410", "Warning", "1 grant"),
             ("PM1040", "Warning", "Role postgres"),
             ("PM2007", "Warning", "role postgres"),
             ("PM3003", "Warning", "grants on PostgreSQL's own objects"),
