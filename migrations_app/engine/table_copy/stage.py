@@ -25,6 +25,7 @@ from migrations_app.engine.schema.index_builder import (
 from migrations_app.engine.schema.post_data import structural
 from migrations_app.engine.schema.restore import restore, restoring
 from migrations_app.engine.schema.toc import TocEntry
+from migrations_app.engine.schema.withdrawal import withdraw_guards
 from migrations_app.engine.snapshot import Snapshot, hold_snapshot
 from migrations_app.engine.table_copy.adoption import adopt
 from migrations_app.engine.table_copy.configuration_tables import copy_configuration_tables
@@ -69,6 +70,8 @@ class CopyStage:
                 job.reporter.report(StepStarted(Step.SCHEMA, job.database.id))
                 planned = self._lock(job, snapshot) if copied is None else []
                 self._restore_schema(job, snapshot)
+                if copied is None:
+                    withdraw_guards(job, self.dump)
                 self._plan(job, snapshot, planned=planned, copied=copied)
                 builder = IndexBuilder(job, self.indexes)
                 copier = TableCopier(
