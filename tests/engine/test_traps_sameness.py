@@ -91,3 +91,19 @@ def test_triggers_and_foreign_keys_wait_when_rows_are_copied_again(servers, tmp_
         )
         assert rows(target, database, "SELECT count(*) FROM total") == ["1"]
         target.drop_database(database)
+
+
+MEMBERSHIP = """
+SELECT bool_or(admin_option), bool_or(inherit_option), bool_or(set_option)
+FROM pg_auth_members WHERE roleid = 'team'::regrole AND member = 'mgr'::regrole
+"""
+
+
+def test_a_membership_given_by_several_keeps_every_option(servers, tmp_path):
+    """Since 16 a creator of roles has two rows: ADMIN from the superuser, INHERIT and SET from itself."""
+    with servers.fresh(17) as source, servers.fresh(18) as target, source.fresh_database() as database:
+        source.psql(
+            "CREATE ROLE mgr LOGIN CREATEROLE; SET createrole_self_grant = 'set, inherit'; SET ROLE mgr; CREATE ROLE team"
+        )
+        Move(source, target, [database], tmp_path).must_succeed()
+        assert rows(target, "postgres", MEMBERSHIP) == rows(source, "postgres", MEMBERSHIP) == ["t|t|t"]
