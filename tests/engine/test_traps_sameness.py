@@ -107,3 +107,38 @@ def test_a_membership_given_by_several_keeps_every_option(servers, tmp_path):
         )
         Move(source, target, [database], tmp_path).must_succeed()
         assert rows(target, "postgres", MEMBERSHIP) == rows(source, "postgres", MEMBERSHIP) == ["t|t|t"]
+
+
+def test_procedures_are_the_same_before_and_since_14(servers, tmp_path):
+    """14 and newer print the arguments of a procedure with IN."""
+    source, target = servers.get(13), servers.get(18)
+    with source.fresh_database() as database:
+        source.psql(
+            "CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE SCHEMA s; CREATE TYPE s.pair AS (a int);"
+            "CREATE PROCEDURE s.p(a int, b text DEFAULT 'IN, a', c int DEFAULT g()) LANGUAGE plpgsql AS 'BEGIN END';"
+            "CREATE PROCEDURE s.p(INOUT a s.pair, VARIADIC b int[]) LANGUAGE plpgsql AS 'BEGIN END';"
+            "CREATE PROCEDURE s.p() LANGUAGE plpgsql AS 'BEGIN END'; CREATE PROCEDURE s.p(int) LANGUAGE sql AS 'SELECT 1';"
+            "COMMENT ON PROCEDURE s.p(int) IS 'one'",
+            database=database,
+        )
+        move = Move(source, target, [database], tmp_path)
+        move.must_succeed()
+        target.drop_database(database)
+
+
+def test_a_changed_procedure_is_still_found(pair, database, tmp_path):
+    source, target = pair
+    source.psql("CREATE PROCEDURE p(a int, b int DEFAULT 1) LANGUAGE plpgsql AS 'BEGIN END'", database=database)
+    move = Move(source, target, [database], tmp_path)
+
+    def change(event):
+        if isinstance(event, StepStarted) and event.step is Step.VERIFY:
+            target.psql(
+                "CREATE OR REPLACE PROCEDURE p(a int, b int DEFAULT 2) LANGUAGE plpgsql AS 'BEGIN END'",
+                database=database,
+            )
+
+    assert not move.run(on_event=change).succeeded
+    assert [(event.name, event.detail) for event in move.log.differences] == [
+        ("public.p(integer, integer)", "different: arguments")
+    ]

@@ -140,6 +140,11 @@ def _function_arguments(target: Connection, found: CatalogObject, text: str) -> 
     return _of_function(target, "pg_get_function_arguments")
 
 
+def _procedure_arguments(target: Connection, found: CatalogObject, text: str) -> str:
+    target.execute(sql.SQL("CREATE PROCEDURE {}({}) LANGUAGE plpgsql AS 'BEGIN END'").format(FUNCTION, sql.SQL(text)))
+    return _of_function(target, "pg_get_function_arguments")
+
+
 def _of_function(target: Connection, printer: str) -> str:
     row = target.execute(
         sql.SQL(
@@ -181,4 +186,5 @@ PRINTERS: dict[tuple[str, str], Printer] = {
     ("function", "SQL body"): _function_body,
     ("procedure", "SQL body"): _function_body,
     ("function", "arguments"): _function_arguments,
+    ("procedure", "arguments"): _procedure_arguments,
 }
