@@ -142,3 +142,18 @@ def test_a_changed_procedure_is_still_found(pair, database, tmp_path):
     assert [(event.name, event.detail) for event in move.log.differences] == [
         ("public.p(integer, integer)", "different: arguments")
     ]
+
+
+def test_the_default_of_a_domain_is_compared_as_the_server_reads_it(servers, tmp_path):
+    """Its text is kept as its creator wrote it, with the search_path of that moment."""
+    source, target = servers.get(12), servers.get(18)
+    with source.fresh_database() as database:
+        source.psql(
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE DOMAIN called AS int DEFAULT f();"
+            "CREATE DOMAIN listed AS text DEFAULT array_to_string(ARRAY[now()::date, 'today'] , ',');"
+            "CREATE DOMAIN of_domain AS called DEFAULT 3 + 4; CREATE DOMAIN bare AS varchar(3)",
+            database=database,
+        )
+        move = Move(source, target, [database], tmp_path)
+        move.must_succeed()
+        target.drop_database(database)
