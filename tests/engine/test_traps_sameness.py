@@ -157,3 +157,29 @@ def test_the_default_of_a_domain_is_compared_as_the_server_reads_it(servers, tmp
         move = Move(source, target, [database], tmp_path)
         move.must_succeed()
         target.drop_database(database)
+
+
+@pytest.mark.parametrize("major", [12, 14, 17])
+def test_a_trigger_switched_on_one_partition_only_arrives(servers, tmp_path, major):
+    """Before 15 a partition's copy of a trigger counts as internal; and some partitions sort before their parent."""
+    source, target = servers.get(major), servers.get(18)
+    enabled = (
+        "SELECT tgrelid::regclass || ' ' || tgname || ' ' || tgenabled::text AS t FROM pg_trigger"
+        " WHERE tgname IN ('tr', 'off') ORDER BY 1"
+    )
+    with source.fresh_database() as database:
+        source.psql(
+            "CREATE TABLE p (id int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9);"
+            "CREATE TABLE a PARTITION OF p FOR VALUES FROM (9) TO (20) PARTITION BY RANGE (id);"
+            "CREATE TABLE a1 PARTITION OF a DEFAULT; CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (20) TO (30);"
+            "CREATE FUNCTION tr() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
+            "CREATE TRIGGER tr AFTER INSERT ON p FOR EACH ROW EXECUTE FUNCTION tr();"
+            "CREATE TRIGGER off AFTER INSERT ON p FOR EACH ROW EXECUTE FUNCTION tr();"
+            "ALTER TABLE p DISABLE TRIGGER off; ALTER TABLE p1 DISABLE TRIGGER tr; ALTER TABLE a1 ENABLE ALWAYS TRIGGER tr;"
+            "ALTER TABLE p2 ENABLE REPLICA TRIGGER off",
+            database=database,
+        )
+        move = Move(source, target, [database], tmp_path)
+        move.must_succeed()
+        assert rows(target, database, enabled) == rows(source, database, enabled)
+        target.drop_database(database)
