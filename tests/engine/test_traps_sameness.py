@@ -7,6 +7,7 @@ import pytest
 from migrations_app.engine.errors import LeaseLost, Stopped
 from migrations_app.engine.events import Step, StepStarted
 from migrations_app.engine.spec import Options, VerificationLevel
+from migrations_app.engine.target.markers import Markers
 from tests.engine.moving import Move, assert_same_dump
 from tests.engine.test_complaints_offline import rows
 
@@ -183,3 +184,54 @@ def test_a_trigger_switched_on_one_partition_only_arrives(servers, tmp_path, maj
         move.must_succeed()
         assert rows(target, database, enabled) == rows(source, database, enabled)
         target.drop_database(database)
+
+
+IS_TEMPLATE = "SELECT datistemplate FROM pg_database WHERE datname = '{}'"
+
+
+def interrupt_when_it_becomes_a_template(move, monkeypatch):
+    """Be killed just after the database became a template, while our notes are still there."""
+
+    def die(connection):
+        raise LeaseLost("The test took the lease away.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Markers, "remove", staticmethod(die))
+        with pytest.raises(Stopped):
+            move.run()
+
+
+def test_a_template_becomes_a_template(pair, database, tmp_path, monkeypatch):
+    source, target = pair
+    source.psql(f"CREATE TABLE t (id int); ALTER DATABASE {database} IS_TEMPLATE true", database=database)
+    try:
+        move = Move(source, target, [database], tmp_path / "one")
+        stop_before_verification(move)
+        assert rows(target, "postgres", IS_TEMPLATE.format(database)) == ["f"]
+        interrupt_when_it_becomes_a_template(move, monkeypatch)
+        assert rows(target, "postgres", IS_TEMPLATE.format(database)) == ["t"]
+        move.must_succeed()
+        assert rows(target, "postgres", IS_TEMPLATE.format(database)) == ["t"]
+        assert rows(target, database, "SELECT to_regnamespace('_migration_portal') IS NULL") == ["t"]
+        Move(source, target, [database], tmp_path / "two", overwrite=True).must_succeed()
+        assert rows(target, "postgres", IS_TEMPLATE.format(database)) == ["t"]
+    finally:
+        for server in pair:
+            server.psql(f"ALTER DATABASE {database} IS_TEMPLATE false")
+
+
+def test_a_template_that_may_not_become_one_is_told(pair, database, tmp_path):
+    source, target = pair
+    source.psql("DROP ROLE IF EXISTS other_owner; CREATE ROLE other_owner")
+    source.psql(f"ALTER DATABASE {database} IS_TEMPLATE true; ALTER DATABASE {database} OWNER TO other_owner")
+    move = Move(source, target, [database], tmp_path, target_user=with_admin(target))
+
+    def take_away(event):
+        if isinstance(event, StepStarted) and event.step is Step.VERIFY:
+            target.psql(f"REVOKE other_owner FROM {ADMIN[0]} CASCADE")
+
+    try:
+        assert move.run(on_event=take_away).succeeded, (move.log.failures, move.log.differences)
+        assert any("IS_TEMPLATE true" in finding.fix_sql for finding in move.log.findings)
+    finally:
+        source.psql(f"ALTER DATABASE {database} IS_TEMPLATE false")

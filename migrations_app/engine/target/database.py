@@ -14,6 +14,7 @@ from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.postgres.server_errors import explain_failure
 
 RENAME_ATTEMPTS = 25
+OF_THE_SERVER = ("template0", "template1")
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 
 
@@ -117,6 +118,8 @@ def _explained(job: DatabaseJob, what: str) -> Iterator[None]:
 
 
 def _drop(connection: Connection, name: str) -> None:
+    if name not in OF_THE_SERVER:  # a template cannot be dropped
+        connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(name)))
     if connection.info.server_version >= 130000:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
         return
