@@ -6,7 +6,7 @@ import pytest
 
 from migrations_app.engine.errors import LeaseLost, Stopped
 from migrations_app.engine.events import Step, StepStarted
-from migrations_app.engine.spec import Options, VerificationLevel
+from migrations_app.engine.spec import Options, Selection, VerificationLevel
 from migrations_app.engine.target.markers import Markers
 from tests.engine.moving import Move, assert_same_dump
 from tests.engine.test_complaints_offline import rows
@@ -235,3 +235,29 @@ def test_a_template_that_may_not_become_one_is_told(pair, database, tmp_path):
         assert any("IS_TEMPLATE true" in finding.fix_sql for finding in move.log.findings)
     finally:
         source.psql(f"ALTER DATABASE {database} IS_TEMPLATE false")
+
+
+OWNED = """
+CREATE TABLE keep (id serial PRIMARY KEY); CREATE TABLE leave (id serial PRIMARY KEY, n bigint GENERATED ALWAYS AS IDENTITY);
+CREATE TABLE share (id serial PRIMARY KEY); CREATE TABLE borrow (id int DEFAULT nextval('share_id_seq') PRIMARY KEY);
+CREATE SEQUENCE free; INSERT INTO share VALUES (DEFAULT), (DEFAULT); INSERT INTO borrow VALUES (DEFAULT);
+INSERT INTO leave VALUES (DEFAULT); INSERT INTO keep VALUES (DEFAULT);
+"""
+SEQUENCES = "SELECT relname FROM pg_class WHERE relkind = 'S' ORDER BY 1"
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection(exclude_tables=(("public", "leave"), ("public", "share"))),
+        Selection(include_tables=(("public", "keep"), ("public", "borrow"))),
+    ],
+)
+def test_sequences_of_tables_that_are_left_out_stay_behind(pair, database, tmp_path, selection):
+    """Unless the default of a table that moves uses one."""
+    source, target = pair
+    source.psql(OWNED, database=database)
+    move = Move(source, target, [database], tmp_path, selection=selection)
+    move.must_succeed()
+    assert rows(target, database, SEQUENCES) == ["free", "keep_id_seq", "share_id_seq"]
+    assert rows(target, database, "INSERT INTO borrow VALUES (DEFAULT) RETURNING id")[0] == "4"
