@@ -135,7 +135,7 @@ CHANGES = [
         "length",
         "RETURN a",
     ),
-    ("DROP PROCEDURE app.proc(int)", "procedure", "app.proc(INOUT a integer)", "plpgsql", "none"),
+    ("DROP PROCEDURE app.proc(int)", "procedure", "app.proc(integer)", "plpgsql", "none"),
     ("DROP AGGREGATE app.mysum(int)", "aggregate", "app.mysum(integer)", "int4pl", "none"),
     ("DROP CAST (app.pair AS int)", "cast", "app.pair AS integer", "pair2int", "none"),
     ("DROP OPERATOR CLASS app.pops USING btree", "operator class", "app.pops using btree", "app.pair", "none"),

@@ -44,6 +44,7 @@ def restore_post_data(job: DatabaseJob, entries: Sequence[TocEntry]) -> None:
     rest = structural(entries)
     remarks = [entry for entry in rest if entry.type in REMARK_TYPES]
     objects = [entry for entry in rest if entry.type not in (*REMARK_TYPES, FOREIGN_KEY)]
+    objects.sort(key=_switches_trigger_of_partition)
     with restoring(job, purpose="post-data") as connection:
         restore(job, connection, objects, phase="constraints")
         done = job.markers.read(connection, "toc")
@@ -54,6 +55,11 @@ def restore_post_data(job: DatabaseJob, entries: Sequence[TocEntry]) -> None:
     _restore_foreign_keys(job, [entry for entry in rest if entry.type == FOREIGN_KEY and entry.key not in done])
     with restoring(job, purpose="remarks") as connection:
         restore(job, connection, remarks, phase="constraints")
+
+
+def _switches_trigger_of_partition(entry: TocEntry) -> bool:
+    """The trigger comes from the partitioned table; pg_dump may name the partition first, in alphabetical order."""
+    return entry.type == "TRIGGER" and not entry.sql.lstrip().startswith(b"CREATE")
 
 
 def _restore_foreign_keys(job: DatabaseJob, entries: Sequence[TocEntry]) -> None:

@@ -14,7 +14,7 @@ from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.large_objects import copy_large_objects
 from migrations_app.engine.plan import TablePlan
-from migrations_app.engine.postgres import Connection
+from migrations_app.engine.postgres import Connection, queries
 from migrations_app.engine.schema.dump import SchemaDump, dump_schema
 from migrations_app.engine.schema.index_builder import (
     IndexBuilder,
@@ -26,7 +26,9 @@ from migrations_app.engine.schema.post_data import structural
 from migrations_app.engine.schema.provider_entries import schemas_of_extensions, without_providers_own
 from migrations_app.engine.schema.restore import restore, restoring
 from migrations_app.engine.schema.toc import TocEntry
+from migrations_app.engine.schema.withdrawal import withdraw_guards
 from migrations_app.engine.snapshot import Snapshot, hold_snapshot
+from migrations_app.engine.spec import Selection
 from migrations_app.engine.table_copy.adoption import adopt
 from migrations_app.engine.table_copy.configuration_tables import copy_configuration_tables
 from migrations_app.engine.table_copy.copier import Digests, SourceDigester, TableCopier, plan_digests
@@ -70,6 +72,8 @@ class CopyStage:
                 job.reporter.report(StepStarted(Step.SCHEMA, job.database.id))
                 planned = self._lock(job, snapshot) if copied is None else []
                 self._restore_schema(job, snapshot)
+                if copied is None:
+                    withdraw_guards(job, self.dump)
                 self._plan(job, snapshot, planned=planned, copied=copied)
                 builder = IndexBuilder(job, self.indexes)
                 copier = TableCopier(
@@ -182,7 +186,7 @@ def schemas_of_provider(job: DatabaseJob, source: Connection) -> list[str]:
 
 
 def left_out(job: DatabaseJob, source: Connection) -> tuple[list[str], list[tuple[str, str]]]:
-    """Return the schemas of which nothing is chosen, and the relations left out of the others."""
+    """Return the schemas of which nothing is chosen, and the tables, views and sequences left out of the others."""
     selection = job.database.selection
     rows = source.execute(
         "SELECT n.nspname, c.relname, c.relkind IN ('r', 'p', 'f') FROM pg_catalog.pg_namespace n"
@@ -203,7 +207,17 @@ def left_out(job: DatabaseJob, source: Connection) -> tuple[list[str], list[tupl
         why="Objects that depend on them cannot be restored and are listed as findings.",
         phase="schema",
     )
-    return sorted(schemas - wanted), tables
+    return sorted(schemas - wanted), [*tables, *_sequences_left_out(source, selection)]
+
+
+def _sequences_left_out(source: Connection, selection: Selection) -> list[tuple[str, str]]:
+    """pg_dump takes the sequence of a serial column without its table, as one that nobody owns."""
+    rows = source.execute(queries.get("owned_sequences", server_version=source.info.server_version), {}).fetchall()
+    return [
+        (schema, name)
+        for schema, name, owner, users in rows
+        if not selection.takes(schema, owner) and not any(selection.takes(*user) for user in users)
+    ]
 
 
 def recall_digests(detail: str) -> Digests:

@@ -16,6 +16,7 @@ from migrations_app.engine.providers.fingerprint import recognize
 
 RENAME_ATTEMPTS = 25
 IS_SUPERUSER = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
+OF_THE_SERVER = ("template0", "template1")
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 
 
@@ -131,6 +132,8 @@ def _explained(job: DatabaseJob, what: str) -> Iterator[None]:
 
 
 def _drop(connection: Connection, name: str) -> None:
+    if name not in OF_THE_SERVER:  # a template cannot be dropped
+        connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(name)))
     if connection.info.server_version >= 130000:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
         return

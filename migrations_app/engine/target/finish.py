@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import sql
+from migrations_app.engine.target.settings import make_template
 from migrations_app.engine.target.statistics import analyze
 
 ANALYZE_ONLY_VERSION = 180000  # before, ANALYZE of a partitioned table analyzes its partitions once more
@@ -53,12 +54,14 @@ def durable(job: DatabaseJob) -> Iterator[None]:
 def forget_notes(job: DatabaseJob) -> None:
     """Remove our notes, durably: this commit waits for the disk, and with it everything before is on the disk.
 
-    Harmless when they are gone already.
+    Harmless when they are gone already. Just before, a database that is to be a template becomes one: whoever is
+    interrupted in between finds the notes and does both again.
     """
     with job.target.connected(job.database.target_name, purpose="finish") as connection:
         if not job.markers.are_ours(connection):
             return
         job.markers.take_over(connection)
+        make_template(job, connection)
         with connection.transaction():
             job.markers.hold_on(connection)
             connection.execute("SET LOCAL synchronous_commit = on")

@@ -1,4 +1,4 @@
-"""What belongs to a database as a whole: owner, grants, comment, connection limit, settings."""
+"""What belongs to a database as a whole: owner, grants, comment, connection limit, settings, being a template."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from migrations_app.engine.roles.copy_roles import alter_setting
 from migrations_app.engine.roles.source_roles import RoleSetting
 from migrations_app.engine.spec import RolePolicy
 from migrations_app.engine.target.database import read_properties
+
+TEMPLATE = "template"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,30 @@ def restore_database_settings(job: DatabaseJob) -> None:
             if each.role and each.role not in known and job.spec.options.roles is RolePolicy.SKIP:
                 continue  # told once for all objects of the role, as PM2003
             _run(job, target, each.statement)
+    _note_template(job)
+
+
+def _note_template(job: DatabaseJob) -> None:
+    """A database becomes a template when it is complete; until then our notes remember that it is to be one."""
+    with job.source.connected(purpose="settings") as source:
+        properties = read_properties(source, job.database.source_name)
+    if properties is None or not properties.datistemplate:
+        return
+    with job.target.connected(job.database.target_name, purpose="settings") as target, target.transaction():
+        job.markers.hold_on(target)
+        job.markers.add(target, kind="step", keys=[TEMPLATE])
+
+
+def make_template(job: DatabaseJob, notes: Connection) -> None:
+    """Make the target database a template if the source's is one; ``notes`` is a connection to it.
+
+    Repeating it is harmless. A refusal becomes a finding.
+    """
+    if TEMPLATE not in job.markers.read(notes, "step"):
+        return
+    statement = sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(sql.Identifier(job.database.target_name))
+    with job.target.connected(purpose="settings") as target:
+        _run(job, target, statement)
 
 
 def _without_providers_own(job: DatabaseJob, properties: list[Property]) -> list[Property]:

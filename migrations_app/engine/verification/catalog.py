@@ -182,6 +182,8 @@ class _Comparison:
             return OLD_TRIGGER_WORDS.sub(" EXECUTE FUNCTION ", before), OLD_TRIGGER_WORDS.sub(
                 " EXECUTE FUNCTION ", after
             )
+        if (one.object_class, name) == ("database", "template"):
+            return before, before or after  # it becomes a template after this comparison: target/settings.py
         if name in LOCALES:
             return _locale(before), _locale(after)
         return before, after

@@ -119,6 +119,14 @@ def _domain(target: Connection, found: CatalogObject, text: str) -> str:
     )
 
 
+def _domain_default(target: Connection, found: CatalogObject, text: str) -> str:
+    base = sql.SQL(str(found.properties["type"]))
+    target.execute(sql.SQL("CREATE DOMAIN {} AS {} DEFAULT {}").format(DOMAIN, base, sql.SQL(text)))
+    return _value(
+        target, "SELECT pg_get_expr(typdefaultbin, 0) FROM pg_type WHERE oid = to_regtype('pg_temp.\"pgmig domain\"')"
+    )
+
+
 def _function_body(target: Connection, found: CatalogObject, text: str) -> str:
     arguments, result = found.properties["arguments"], found.properties["result"]
     kind = "PROCEDURE" if result is None else "FUNCTION"
@@ -137,6 +145,11 @@ def _function_arguments(target: Connection, found: CatalogObject, text: str) -> 
             FUNCTION, sql.SQL(text), sql.SQL(str(found.properties["result"] or "void"))
         )
     )
+    return _of_function(target, "pg_get_function_arguments")
+
+
+def _procedure_arguments(target: Connection, found: CatalogObject, text: str) -> str:
+    target.execute(sql.SQL("CREATE PROCEDURE {}({}) LANGUAGE plpgsql AS 'BEGIN END'").format(FUNCTION, sql.SQL(text)))
     return _of_function(target, "pg_get_function_arguments")
 
 
@@ -177,8 +190,10 @@ PRINTERS: dict[tuple[str, str], Printer] = {
     ("trigger", "definition"): _trigger,
     ("index", "definition"): _index,
     ("rule", "definition"): _rule,
+    ("domain", "default"): _domain_default,
     ("domain constraint", "domain condition"): _domain,
     ("function", "SQL body"): _function_body,
     ("procedure", "SQL body"): _function_body,
     ("function", "arguments"): _function_arguments,
+    ("procedure", "arguments"): _procedure_arguments,
 }

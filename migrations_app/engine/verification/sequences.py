@@ -46,21 +46,28 @@ class SequenceState:
 
 def read_sequences(connection: Connection, *, scope: Scope) -> dict[SequenceName, SequenceState]:
     """Return every sequence in scope by (schema, name). Raises psycopg errors."""
-    definitions = [row for row in connection.execute(query("sequences")) if _is_taken(row[0], row[1], row[10], scope)]
+    definitions = [row for row in connection.execute(query("sequences")) if _is_taken(row, scope)]
     positions = _read_positions(connection, [(row[0], row[1]) for row in definitions])
-    return {(row[0], row[1]): _state(row, *positions[row[0], row[1]]) for row in definitions}
+    return {(row[0], row[1]): _state(row, *positions[row[0], row[1]], scope=scope) for row in definitions}
 
 
-def _state(row: tuple[Any, ...], last_value: int, is_called: bool) -> SequenceState:
-    _, _, data_type, start, increment, minimum, maximum, cache, cycle, schema, table, column, fills_numbers = row
-    owned_by = (schema, table, column) if column else None
+def _state(row: tuple[Any, ...], last_value: int, is_called: bool, *, scope: Scope) -> SequenceState:
+    """A table that was left out owns nothing on the target, and nothing here."""
+    _, _, data_type, start, increment, minimum, maximum, cache, cycle, schema, table, column, fills_numbers, _ = row
+    is_owned = column is not None and scope.takes(schema=schema, relation=table)
+    owned_by = (schema, table, column) if is_owned else None
+    fills_numbers = fills_numbers and is_owned
     return SequenceState(
         data_type, start, increment, minimum, maximum, cache, cycle, owned_by, last_value, is_called, fills_numbers
     )
 
 
-def _is_taken(schema: str, name: str, owner_table: str | None, scope: Scope) -> bool:
-    return scope.takes(schema=schema, relation=owner_table)
+def _is_taken(row: tuple[Any, ...], scope: Scope) -> bool:
+    """A sequence goes with the table that owns it, and with any other whose default uses it: stage.left_out."""
+    schema, owner, users = row[0], row[10], row[13]
+    if scope.takes(schema=schema, relation=owner):
+        return True
+    return scope.takes(schema=schema) and any(scope.takes(schema=user[0], relation=user[1]) for user in users)
 
 
 def _read_positions(connection: Connection, names: Sequence[SequenceName]) -> dict[SequenceName, tuple[int, bool]]:

@@ -3,7 +3,7 @@ SELECT 'domain', n.nspname, NULL::text, concat(n.nspname, '.', t.typname),
        jsonb_build_object(
            'type', format_type(t.typbasetype, t.typtypmod),
            'not null', t.typnotnull,
-           'default', t.typdefault,
+           'default', pg_get_expr(t.typdefaultbin, 0),
            'collation', CASE WHEN t.typcollation <> b.typcollation THEN
                (SELECT concat(quote_ident(ln.nspname), '.', quote_ident(l.collname))
                 FROM pg_collation l JOIN pg_namespace ln ON ln.oid = l.collnamespace WHERE l.oid = t.typcollation) END,

@@ -1,8 +1,15 @@
--- Functions, procedures, window functions and aggregates, identified by name and argument types.
+-- Functions, procedures, window functions and aggregates, identified by name and arguments.
+-- Since 14 the arguments of a procedure are printed with IN, and before they were not; their types are the same.
 SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END, -- [11+]
 SELECT CASE WHEN p.proisagg THEN 'aggregate' ELSE 'function' END, -- [<11]
        n.nspname, NULL::text,
-       concat(n.nspname, '.', p.proname, '(', pg_get_function_identity_arguments(p.oid), ')'),
+       concat(n.nspname, '.', p.proname, '(',
+           CASE p.prokind WHEN 'p' THEN ( -- [11+]
+               SELECT string_agg(format_type(o.type, NULL), ', ' ORDER BY o.position) -- [11+]
+               FROM unnest(p.proargtypes) WITH ORDINALITY AS o(type, position)) ELSE -- [11+]
+           pg_get_function_identity_arguments(p.oid)
+           END -- [11+]
+           , ')'),
        jsonb_build_object(
            'window', p.prokind = 'w', -- [11+]
            'window', p.proiswindow, -- [<11]
