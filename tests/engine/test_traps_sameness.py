@@ -261,3 +261,15 @@ def test_sequences_of_tables_that_are_left_out_stay_behind(pair, database, tmp_p
     move.must_succeed()
     assert rows(target, database, SEQUENCES) == ["free", "keep_id_seq", "share_id_seq"]
     assert rows(target, database, "INSERT INTO borrow VALUES (DEFAULT) RETURNING id")[0] == "4"
+
+
+def test_a_database_that_is_closed_by_its_connection_limit_arrives_closed(pair, database, tmp_path):
+    """A usual way to keep applications away; on the target it must not keep us away, who are no superuser there."""
+    source, target = pair
+    source.psql("CREATE TABLE t AS SELECT 1 AS id", database=database)
+    source.psql(f"ALTER DATABASE {database} CONNECTION LIMIT 0")
+    options = Options(jobs=1, verification=VerificationLevel.NONE)
+    move = Move(source, target, [database], tmp_path, options=options, target_user=with_admin(target))
+    move.must_succeed()
+    assert target.psql(f"SELECT datconnlimit FROM pg_database WHERE datname = '{database}'") == "0"
+    target.drop_database(database)

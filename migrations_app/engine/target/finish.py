@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import sql
-from migrations_app.engine.target.settings import make_template
+from migrations_app.engine.target.settings import set_last_properties
 from migrations_app.engine.target.statistics import analyze
 
 ANALYZE_ONLY_VERSION = 180000  # before, ANALYZE of a partitioned table analyzes its partitions once more
@@ -61,7 +61,7 @@ def forget_notes(job: DatabaseJob) -> None:
         if not job.markers.are_ours(connection):
             return
         job.markers.take_over(connection)
-        make_template(job, connection)
+        set_last_properties(job, connection)
         with connection.transaction():
             job.markers.hold_on(connection)
             connection.execute("SET LOCAL synchronous_commit = on")

@@ -14,7 +14,7 @@ from migrations_app.engine.roles.source_roles import RoleSetting
 from migrations_app.engine.spec import RolePolicy
 from migrations_app.engine.target.database import read_properties
 
-TEMPLATE = "template"
+TEMPLATE, LIMIT = "template", "connection limit"  # notes of what is set when the database is complete
 
 
 @dataclass(frozen=True)
@@ -36,30 +36,40 @@ def restore_database_settings(job: DatabaseJob) -> None:
             if each.role and each.role not in known and job.spec.options.roles is RolePolicy.SKIP:
                 continue  # told once for all objects of the role, as PM2003
             _run(job, target, each.statement)
-    _note_template(job)
+    _note_last_properties(job)
 
 
-def _note_template(job: DatabaseJob) -> None:
-    """A database becomes a template when it is complete; until then our notes remember that it is to be one."""
+def _note_last_properties(job: DatabaseJob) -> None:
+    """A template or a limit of connections would be in our own way; until the end our notes remember them."""
     with job.source.connected(purpose="settings") as source:
         properties = read_properties(source, job.database.source_name)
-    if properties is None or not properties.datistemplate:
+    if properties is None:
         return
     with job.target.connected(job.database.target_name, purpose="settings") as target, target.transaction():
         job.markers.hold_on(target)
-        job.markers.add(target, kind="step", keys=[TEMPLATE])
+        job.markers.forget(target, kind="step", keys=[TEMPLATE, LIMIT])
+        if properties.datistemplate:
+            job.markers.add(target, kind="step", keys=[TEMPLATE])
+        if properties.datconnlimit >= 0:
+            job.markers.add(target, kind="step", keys=[LIMIT], detail=str(properties.datconnlimit))
 
 
-def make_template(job: DatabaseJob, notes: Connection) -> None:
-    """Make the target database a template if the source's is one; ``notes`` is a connection to it.
+def set_last_properties(job: DatabaseJob, notes: Connection) -> None:
+    """Make the target database a template and limit its connections as the source's; ``notes`` is a session in it.
 
     Repeating it is harmless. A refusal becomes a finding.
     """
-    if TEMPLATE not in job.markers.read(notes, "step"):
-        return
-    statement = sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(sql.Identifier(job.database.target_name))
-    with job.target.connected(purpose="settings") as target:
-        _run(job, target, statement)
+    noted, name = job.markers.read(notes, "step"), sql.Identifier(job.database.target_name)
+    statements = []
+    if LIMIT in noted:
+        limit = sql.Literal(int(noted[LIMIT]))
+        statements.append(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(name, limit))
+    if TEMPLATE in noted:
+        statements.append(sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(name))
+    if statements:
+        with job.target.connected(purpose="settings") as target:
+            for statement in statements:
+                _run(job, target, statement)
 
 
 def _without_providers_own(job: DatabaseJob, properties: list[Property]) -> list[Property]:
@@ -82,9 +92,6 @@ def _properties(job: DatabaseJob, source: Connection) -> list[Property]:
     name = sql.Identifier(job.database.target_name)
     owner = sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(properties.owner))
     found = [Property(owner, role=properties.owner)]
-    if properties.datconnlimit >= 0:
-        limit = sql.Literal(properties.datconnlimit)
-        found.append(Property(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(name, limit)))
     if properties.comment is not None:
         comment = sql.Literal(properties.comment)
         found.append(Property(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, comment)))

@@ -23,6 +23,7 @@ NOT_COMPARED = frozenset({"owner of the table", "head", "base type", "version", 
 HIDDEN = "secret options"
 NOT_VISIBLE = "not visible"
 LOCALES = frozenset({"collate", "ctype", "locale"})
+NO_LIMIT = -1  # pg_database.datconnlimit
 OLD_TRIGGER_WORDS = re.compile(r" EXECUTE PROCEDURE (?!.* EXECUTE )", re.DOTALL)
 PLURALS = {
     "index": "indexes",
@@ -184,6 +185,8 @@ class _Comparison:
             )
         if (one.object_class, name) == ("database", "template"):
             return before, before or after  # it becomes a template after this comparison: target/settings.py
+        if (one.object_class, name) == ("database", "connection limit"):
+            return before, before if after == NO_LIMIT else after  # likewise
         if name in LOCALES:
             return _locale(before), _locale(after)
         return before, after
