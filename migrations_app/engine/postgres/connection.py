@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import ConnectionFailed, StatementRefused
 from migrations_app.engine.postgres.connection_errors import explain
+from migrations_app.engine.postgres.json_loader import read_json_as_spoken
 from migrations_app.engine.postgres.server_errors import explain_failure
 from migrations_app.engine.spec import Endpoint, Side
 
@@ -64,6 +65,12 @@ def conninfo(endpoint: Endpoint, *, database: str, application_name: str, with_p
         parameters["passfile"] = "/nonexistent"
     return make_conninfo("", **parameters)
 
+
+# Names of roles, databases and tablespaces are bytes that all databases share, in the encoding of whoever wrote them.
+OTHER_ENCODING_HINT = (
+    "A role, a database or a comment was named in a database of another encoding. Give the connections of this "
+    "migration a login database of that encoding, on both servers, or rename the role from there to plain letters."
+)
 
 # Limits that only newer servers know: idle_session_timeout since 14, transaction_timeout since 17.
 NO_SESSION_LIMITS = (
@@ -117,6 +124,7 @@ class Server:
         try:
             connection.execute(_set_all(settings | {"client_encoding": session_encoding(connection)}))
             connection.execute(NO_SESSION_LIMITS)
+            read_json_as_spoken(connection)
         except psycopg.Error as error:
             connection.close()
             raise ConnectionFailed(
@@ -134,7 +142,7 @@ class Server:
         """Open a connection, interrupt it when the run must stop, close it at the end.
 
         Raises ``ConnectionFailed``, ``ConnectionLost`` when the server goes away, ``StatementRefused`` for an error
-        of the server that nobody caught inside, or the reason to stop.
+        of the server that nobody caught inside or a name in another encoding, or the reason to stop.
         """
         self.control.check()
         connection = self.open(database, purpose=purpose, read_only=read_only)
@@ -149,6 +157,8 @@ class Server:
                 sqlstate=error.sqlstate or ("08006" if connection.broken else ""),
                 kind=StatementRefused,
             ) from error
+        except UnicodeDecodeError as error:
+            raise _unreadable(error, endpoint=self.endpoint, connection=connection) from error
         finally:
             connection.close()
 
@@ -173,6 +183,22 @@ def session_encoding(connection: Connection) -> str:
     """
     encoding = connection.info.parameter_status("server_encoding") or "UTF8"
     return "LATIN1" if encoding == "SQL_ASCII" else encoding
+
+
+def _unreadable(error: UnicodeDecodeError, *, endpoint: Endpoint, connection: Connection) -> StatementRefused:
+    encoding = connection.info.parameter_status("server_encoding")
+    return StatementRefused(
+        f"{endpoint.label} keeps a name that is no text in {encoding}, the encoding of the database "
+        f"{connection.info.dbname}.",
+        hint=OTHER_ENCODING_HINT,
+        server_message=f"The name contains: {around(error)}",
+    )
+
+
+def around(error: UnicodeDecodeError) -> str:
+    """Return what could not be read with a little of what is around it; foreign bytes are written as escapes."""
+    start, end = max(0, error.start - 20), min(len(error.object), error.end + 20)
+    return bytes(error.object[start:end]).decode("ascii", errors="backslashreplace")
 
 
 def _set_all(settings: dict[str, str]) -> sql.Composed:

@@ -67,20 +67,20 @@ def dump_schema(
         arguments.append("--quote-all-identifiers")
     client_tools.run("pg_dump", arguments, endpoint=server.endpoint, control=server.control)
     return SchemaDump(
-        pre_data=_section(snapshot, file, "pre-data"),
-        post_data=_section(snapshot, file, "post-data"),
+        pre_data=_section(snapshot, file, "pre-data", codec=codec),
+        post_data=_section(snapshot, file, "post-data", codec=codec),
     )
 
 
-def _section(snapshot: Snapshot, file: Path, section: str) -> tuple[TocEntry, ...]:
+def _section(snapshot: Snapshot, file: Path, section: str, *, codec: str) -> tuple[TocEntry, ...]:
     def read(*options: str) -> bytes:
         return client_tools.run(
             "pg_restore", [f"--section={section}", *options, str(file)], endpoint=None, control=snapshot.server.control
         )
 
     identities = listed_identities(read("--list"))
-    bare = list(split(read("--file=-", "--verbose", "--no-owner"), identities=identities))
-    owned = list(split(read("--file=-", "--verbose"), identities=identities))
+    bare = list(split(read("--file=-", "--verbose", "--no-owner"), identities=identities, codec=codec))
+    owned = list(split(read("--file=-", "--verbose"), identities=identities, codec=codec))
     return tuple(with_owners(bare, owned))
 
 

@@ -118,7 +118,7 @@ def _report_missing_owner(job: DatabaseJob, owner: str, entries: Sequence[TocEnt
         f"It does not exist on the target, or {user} may not give it objects: {len(entries)} of them belong to {user}.",
         why="Applications that log in as this role, or rely on its ownership, will miss rights.",
         fix=f"Create the role on the target, make {user} a member of it, and run the script.",
-        fix_sql="\n".join(entry.owner_sql.decode(errors="replace") for entry in entries),
+        fix_sql="\n".join(entry.shown(entry.owner_sql) for entry in entries),
         phase="constraints",
     )
 

@@ -28,7 +28,7 @@ OPTIONS = re.compile(r"OPTIONS\s*\(.*\)", re.DOTALL)
 
 @dataclass(frozen=True)
 class TocEntry:
-    """One entry: what it is, who owns it, and its SQL (bytes in the dump's encoding).
+    """One entry: what it is, who owns it, and its SQL (bytes in the dump's encoding, ``codec``).
 
     ``sql`` creates the object without its owner, ``owner_sql`` gives it to ``owner``.
     ``class_oid`` and ``oid`` are those of the object on the source.
@@ -43,6 +43,7 @@ class TocEntry:
     owner: str
     sql: bytes
     owner_sql: bytes = b""
+    codec: str = "utf-8"
 
     @property
     def key(self) -> str:
@@ -62,7 +63,7 @@ class TocEntry:
 
     def shown(self, statement: bytes) -> str:
         """Return a statement of this entry as people may see it."""
-        text = statement.decode(errors="replace").strip()
+        text = statement.decode(self.codec, errors="replace").strip()
         return OPTIONS.sub("OPTIONS (…)", text) if self.type in SECRET_TYPES else text
 
 
@@ -72,8 +73,8 @@ def listed_identities(listing: bytes) -> dict[int, tuple[int, int]]:
     return {int(m.group(1)): (int(m.group(2)), int(m.group(3))) for m in found if m}
 
 
-def split(script: bytes, *, identities: dict[int, tuple[int, int]]) -> Iterator[TocEntry]:
-    """Take a verbose script of pg_restore apart.
+def split(script: bytes, *, identities: dict[int, tuple[int, int]], codec: str) -> Iterator[TocEntry]:
+    """Take a verbose script of pg_restore apart; ``codec`` is the encoding of its names.
 
     A header counts only if its id, class and OID are those of the list and were not seen before,
     so that text inside a function body cannot pass for one.
@@ -91,11 +92,12 @@ def split(script: bytes, *, identities: dict[int, tuple[int, int]]) -> Iterator[
         body = script[match.end() : end]
         settings = ACCESS_METHOD.findall(before)
         access_method, before = settings[-1] if settings else access_method, body
-        yield _entry(match, FOOTER.sub(b"", body) if end == len(script) else body, access_method=access_method)
+        body = FOOTER.sub(b"", body) if end == len(script) else body
+        yield _entry(match, body, access_method=access_method, codec=codec)
 
 
-def _entry(match: re.Match[bytes], body: bytes, *, access_method: bytes) -> TocEntry:
-    name, kind, schema, owner = (match.group(i).decode(errors="surrogateescape") for i in (5, 6, 7, 8))
+def _entry(match: re.Match[bytes], body: bytes, *, access_method: bytes, codec: str) -> TocEntry:
+    name, kind, schema, owner = (match.group(i).decode(codec, errors="surrogateescape") for i in (5, 6, 7, 8))
     return TocEntry(
         id=int(match.group(1)),
         class_oid=int(match.group(2)),
@@ -105,6 +107,7 @@ def _entry(match: re.Match[bytes], body: bytes, *, access_method: bytes) -> TocE
         name=name,
         owner="" if owner == "-" else owner,
         sql=_in_access_method(access_method, _without_trailing_settings(body)),
+        codec=codec,
     )
 
 

@@ -27,8 +27,8 @@ class Ledger(Protocol):
 
 
 def clean(text: str) -> str:
-    """Return the text without NUL, which PostgreSQL cannot keep."""
-    return text.replace("\x00", "")
+    """Return the text without NUL and halves of surrogates, which PostgreSQL cannot keep."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
 
 
 def key_of(database_id: str) -> UUID | None:

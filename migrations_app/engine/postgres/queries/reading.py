@@ -8,7 +8,7 @@ from psycopg import Error, errors
 from psycopg.rows import class_row
 
 from migrations_app.engine.errors import EngineError
-from migrations_app.engine.postgres.connection import Connection
+from migrations_app.engine.postgres.connection import OTHER_ENCODING_HINT, Connection, around
 from migrations_app.engine.postgres.queries import get
 
 Row = TypeVar("Row")
@@ -39,6 +39,14 @@ def fetch(connection: Connection, name: str, into: type[Row], /, **parameters: A
         if connection.broken:
             raise
         raise _typed(error, name=name, user=connection.info.user) from error
+    except UnicodeDecodeError as error:
+        encoding = connection.info.parameter_status("server_encoding")
+        raise ReadFailed(
+            f"The server answers the query {name} with a name that is no text in {encoding}, the encoding of the "
+            f"database {connection.info.dbname}.",
+            hint=OTHER_ENCODING_HINT,
+            server_message=f"The name contains: {around(error)}",
+        ) from error
 
 
 def fetch_one(connection: Connection, name: str, into: type[Row], /, **parameters: Any) -> Row:
