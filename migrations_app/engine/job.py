@@ -54,8 +54,8 @@ class DatabaseJob:
         return replace(
             self,
             control=control,
-            source=Server(self.source.endpoint, tag=self.source.tag, control=control),
-            target=Server(self.target.endpoint, tag=self.target.tag, control=control),
+            source=self.source.under(control),
+            target=self.target.under(control),
         )
 
     def takes(self, schema: str, relation: str) -> bool:

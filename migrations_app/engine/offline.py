@@ -38,6 +38,7 @@ from migrations_app.engine.sequences import copy_sequences
 from migrations_app.engine.spec import AtWarnings, DatabaseSpec, MigrationOption, MigrationSpec, VerificationLevel
 from migrations_app.engine.table_copy.stage import CopyStage
 from migrations_app.engine.target.database import prepare_target
+from migrations_app.engine.target.event_triggers import tell_asleep
 from migrations_app.engine.target.finish import analyze_rest, describe_target, durable, forget_notes
 from migrations_app.engine.target.markers import Markers
 from migrations_app.engine.target.settings import restore_database_settings
@@ -209,6 +210,8 @@ def _move(job: DatabaseJob) -> DatabaseOutcome:
         stage.run()
         _restore_the_rest(job, stage)
     outcome = DatabaseOutcome(job.database.id, _verify(job, stage), losses=tuple(job.losses))
+    if not outcome.succeeded:
+        tell_asleep(job)
     job.reporter.report(DatabaseFinished(job.database.id, outcome.verified, losses=outcome.losses))
     if outcome.succeeded:
         forget_notes(job)

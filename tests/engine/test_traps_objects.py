@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from migrations_app.engine.errors import EngineError
+from migrations_app.engine.errors import EngineError, LeaseLost
+from migrations_app.engine.events import DatabaseFinished, Step, StepStarted
+from migrations_app.engine.spec import MigrationOption, Side
 from tests.engine.moving import Move, assert_same_dump
+from tests.engine.validating import new_role, of_code, only, validated
 
 LATIN1 = "TEMPLATE template0 ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C'"
 
@@ -63,3 +66,88 @@ def test_owners_named_in_latin1_arrive_through_login_databases_in_latin1(servers
     assert "no text in UTF8" in told.value.message
     assert "login database of that encoding" in told.value.hint
     assert r"m\xfcller" in told.value.server_message
+
+
+FORBID = "RAISE EXCEPTION 'no drops here'"
+AUDIT = "INSERT INTO public.ddl_log SELECT object_identity FROM pg_event_trigger_dropped_objects()"
+DROPS = """
+CREATE TABLE ddl_log (what text); CREATE TABLE t AS SELECT 1 AS x;
+CREATE FUNCTION "on drop"() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN {}; END $$;
+CREATE EVENT TRIGGER "no 'drops'" ON sql_drop EXECUTE FUNCTION "on drop"();
+CREATE EVENT TRIGGER off ON sql_drop EXECUTE FUNCTION "on drop"(); ALTER EVENT TRIGGER off DISABLE;
+CREATE EVENT TRIGGER always ON sql_drop EXECUTE FUNCTION "on drop"(); ALTER EVENT TRIGGER always ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER off IS 'sleeps'
+"""
+ENABLED = "SELECT evtname, evtenabled FROM pg_event_trigger ORDER BY 1"
+
+
+@pytest.mark.parametrize("does", [FORBID, AUDIT])
+def test_event_triggers_do_not_see_the_migration(pair, database, tmp_path, does):
+    """They are created disabled, and enabled by the commit that drops our notes."""
+    source, target = pair
+    source.psql(DROPS.format(does), database=database)
+    move = Move(source, target, [database], tmp_path)
+    move.must_succeed()
+    assert_same_dump(move)
+    assert target.psql("SELECT count(*) FROM ddl_log", database=database) == "0"
+    assert target.psql("SELECT to_regnamespace('_migration_portal')", database=database) == ""
+
+
+def test_event_triggers_sleep_until_a_run_ends_without_a_difference(pair, database, tmp_path):
+    source, target = pair
+    source.psql(DROPS.format(FORBID), database=database)
+    move = Move(source, target, [database], tmp_path)
+
+    def change(event):
+        if isinstance(event, StepStarted) and event.step is Step.VERIFY:
+            target.psql("INSERT INTO t VALUES (2)", database=database)
+
+    assert not move.run(on_event=change).succeeded
+    assert {difference.object_class for difference in move.log.differences} == {"table"}
+    (told,) = (finding for finding in move.log.findings if finding.code == "PM2013")
+    assert """ALTER EVENT TRIGGER "no 'drops'" ENABLE;""" in told.fix_sql
+    assert set(target.psql(ENABLED, database=database).split("\n")) == {"always|D", "no 'drops'|D", "off|D"}
+
+    def die(event):
+        if isinstance(event, DatabaseFinished):
+            move.control.stop(LeaseLost("The test took the lease away."))
+
+    target.psql("DELETE FROM t WHERE x = 2", database=database)
+    with pytest.raises(LeaseLost):
+        move.run(on_event=die)
+    assert "O" not in target.psql(ENABLED, database=database)
+    move.must_succeed()
+    assert target.psql(ENABLED, database=database) == source.psql(ENABLED, database=database)
+
+
+LOGINS = """
+CREATE TABLE logins (who text);
+CREATE FUNCTION at_login() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS
+    $$ BEGIN INSERT INTO public.logins VALUES (session_user); END $$;
+CREATE EVENT TRIGGER at_login ON login EXECUTE FUNCTION at_login(); ALTER EVENT TRIGGER at_login ENABLE ALWAYS
+"""
+
+
+def test_login_triggers_do_not_count_our_sessions(pair, database, tmp_path):
+    source, target = pair
+    source.psql(LOGINS, database=database)
+    quiet = {"database": database}
+    before = int(source.psql("SELECT count(*) FROM logins", **quiet))
+    move = Move(source, target, [database], tmp_path, option=MigrationOption.VALIDATE_AND_MIGRATE)
+    move.must_succeed()
+    assert not [finding for finding in move.log.findings if finding.code == "PM2060"]
+    assert int(source.psql("SELECT count(*) FROM logins", **quiet)) == before + 1  # this psql
+    assert int(target.psql("SELECT count(*) FROM logins", **quiet)) == before + 1
+
+
+def test_login_triggers_that_our_user_cannot_avoid_are_told(pair, database):
+    source, target = pair
+    source.psql(LOGINS, database=database)
+    role = new_role(source, "IN ROLE pg_read_all_data")
+    spec = role.endpoint(source, Side.SOURCE), target.endpoint(Side.TARGET)
+    finding = only(validated(*spec, database), "PM2060")
+    assert f"{role.name} may not switch off event triggers" in finding.saw
+    assert finding.fix_sql == 'ALTER EVENT TRIGGER "at_login" DISABLE;'
+    source.psql(f"GRANT SET ON PARAMETER event_triggers TO {role.name}")
+    assert not of_code(validated(*spec, database), "PM2060")
+    source.psql(f"DROP OWNED BY {role.name}; DROP ROLE {role.name}")

@@ -40,7 +40,9 @@ SESSION_SETTINGS = {
 }
 
 
-def conninfo(endpoint: Endpoint, *, database: str, application_name: str, with_password: bool) -> str:
+def conninfo(
+    endpoint: Endpoint, *, database: str, application_name: str, with_password: bool, options: str = ""
+) -> str:
     """Return a libpq connection string; client programs get it without the password."""
     parameters: dict[str, Any] = {
         "host": endpoint.host,
@@ -63,6 +65,8 @@ def conninfo(endpoint: Endpoint, *, database: str, application_name: str, with_p
     if with_password:
         parameters["password"] = endpoint.password
         parameters["passfile"] = "/nonexistent"
+    if options:
+        parameters["options"] = options
     return make_conninfo("", **parameters)
 
 
@@ -79,6 +83,15 @@ NO_SESSION_LIMITS = (
 )
 
 
+# The databases that run an event trigger at every login, where our user may switch that off for its sessions (17+).
+LOGIN_TRIGGERS = (
+    "SELECT datname::text FROM pg_catalog.pg_database"
+    " WHERE dathasloginevt AND pg_catalog.has_parameter_privilege('event_triggers', 'SET')"
+)
+LOGIN_TRIGGERS_SINCE = 170000
+NO_LOGIN_TRIGGERS = "-c event_triggers=off"
+
+
 class Server:
     """One server as one run sees it: its connections carry the run's name and end when the run must end.
 
@@ -89,6 +102,13 @@ class Server:
         self.endpoint = endpoint
         self.tag = tag
         self.control = control or Control(fence=0)
+        self._quiet_databases: frozenset[str] | None = None  # until it was looked up
+
+    def under(self, control: Control) -> Server:
+        """Return the same server held by other reins."""
+        server = Server(self.endpoint, tag=self.tag, control=control)
+        server._quiet_databases = self._quiet_databases
+        return server
 
     @property
     def is_source(self) -> bool:
@@ -99,6 +119,29 @@ class Server:
         """Name of a session in pg_stat_activity."""
         return f"{self.tag}/{purpose}"[:63]
 
+    def conninfo(self, database: str, *, purpose: str, with_password: bool = False) -> str:
+        """Return how to connect to ``database``; client programs get it without the password."""
+        return conninfo(
+            self.endpoint,
+            database=database,
+            application_name=self.application_name(purpose),
+            with_password=with_password,
+            options=NO_LOGIN_TRIGGERS if self.avoids_login_triggers(database) else "",
+        )
+
+    def avoids_login_triggers(self, database: str) -> bool:
+        """Tell whether our sessions switch off the login triggers that ``database`` of the source has.
+
+        The source's own rows must not change because we look at them. The very first session, in the login
+        database, cannot know yet. Raises like ``connected`` where it has to look.
+        """
+        if not self.is_source:
+            return False
+        if self._quiet_databases is None and database != self.endpoint.database:
+            with self.connected(purpose="look"):
+                pass  # opening a session in the login database looks it up
+        return database in (self._quiet_databases or ())
+
     def open(
         self, database: str | None = None, *, purpose: str = "portal", read_only: bool | None = None
     ) -> Connection:
@@ -108,15 +151,7 @@ class Server:
         """
         database = database or self.endpoint.database
         try:
-            connection = psycopg.connect(
-                conninfo(
-                    self.endpoint,
-                    database=database,
-                    application_name=self.application_name(purpose),
-                    with_password=True,
-                ),
-                autocommit=True,
-            )
+            connection = psycopg.connect(self.conninfo(database, purpose=purpose, with_password=True), autocommit=True)
         except psycopg.OperationalError as error:
             raise explain(error, endpoint=self.endpoint, database=database) from error
         read_only = self.is_source if read_only is None else read_only
@@ -125,6 +160,7 @@ class Server:
             connection.execute(_set_all(settings | {"client_encoding": session_encoding(connection)}))
             connection.execute(NO_SESSION_LIMITS)
             read_json_as_spoken(connection)
+            self._look_for_login_triggers(connection)
         except psycopg.Error as error:
             connection.close()
             raise ConnectionFailed(
@@ -134,6 +170,12 @@ class Server:
                 server_message=str(error),
             ) from error
         return connection
+
+    def _look_for_login_triggers(self, connection: Connection) -> None:
+        if self.is_source and self._quiet_databases is None:
+            knows = connection.info.server_version >= LOGIN_TRIGGERS_SINCE
+            rows = connection.execute(LOGIN_TRIGGERS).fetchall() if knows else []
+            self._quiet_databases = frozenset(row[0] for row in rows)
 
     @contextmanager
     def connected(

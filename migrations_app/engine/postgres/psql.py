@@ -12,7 +12,7 @@ from typing import IO
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import ConnectionLost, CopyFailed, EngineError
 from migrations_app.engine.postgres import client_tools
-from migrations_app.engine.postgres.connection import NO_SESSION_LIMITS, Server, conninfo
+from migrations_app.engine.postgres.connection import NO_SESSION_LIMITS, Server
 from migrations_app.engine.postgres.server_errors import explain_failure
 
 COPY_TAG = re.compile(rb"^COPY (\d+)$")
@@ -55,13 +55,7 @@ class Psql:
                 "--no-align",
                 "--set=ON_ERROR_STOP=1",
                 "--file=-",
-                "--dbname="
-                + conninfo(
-                    server.endpoint,
-                    database=database,
-                    application_name=server.application_name(purpose),
-                    with_password=False,
-                ),
+                "--dbname=" + server.conninfo(database, purpose=purpose),
             ],
             endpoint=server.endpoint,
             control=self._control,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_app.engine.postgres import client_tools
-from migrations_app.engine.postgres.connection import conninfo
 from migrations_app.engine.schema.toc import TocEntry, listed_identities, split, with_owners
 from migrations_app.engine.snapshot import Snapshot
 
@@ -55,13 +54,7 @@ def dump_schema(
         f"--snapshot={snapshot.name}",
         f"--filter={exclusions}",
         f"--file={file}",
-        "--dbname="
-        + conninfo(
-            server.endpoint,
-            database=snapshot.database,
-            application_name=server.application_name("pg_dump"),
-            with_password=False,
-        ),
+        "--dbname=" + server.conninfo(snapshot.database, purpose="pg_dump"),
     ]
     if quote_all:
         arguments.append("--quote-all-identifiers")

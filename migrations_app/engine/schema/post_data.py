@@ -14,8 +14,9 @@ from migrations_app.engine.postgres import Connection, Error, errors, qualified,
 from migrations_app.engine.schema.extension_comments import is_about_extension, possible_comments
 from migrations_app.engine.schema.grants import made_by_roles, without_missing_roles
 from migrations_app.engine.schema.owners import possible_owners, restore_owners
-from migrations_app.engine.schema.restore import restore, restore_one, restoring
+from migrations_app.engine.schema.restore import create_statement, restore, restore_one, restoring
 from migrations_app.engine.schema.toc import TocEntry
+from migrations_app.engine.target.event_triggers import create_asleep
 
 FOREIGN_KEY = "FK CONSTRAINT"
 UNCHECKED = "unchecked"  # notes of foreign keys that were added without looking at the rows
@@ -149,7 +150,7 @@ def _report_broken_foreign_key(job: DatabaseJob, entry: TocEntry, refused: Error
 
 
 def restore_owners_and_grants(job: DatabaseJob, entries: Sequence[TocEntry]) -> None:
-    """Give every object to its owner, then restore grants, default privileges and event triggers."""
+    """Give every object to its owner, then restore grants, default privileges and event triggers, these disabled."""
     with restoring(job, purpose="owners") as connection:
         event_triggers = [entry for entry in entries if entry.type == "EVENT TRIGGER"]
         restore_owners(job, connection, [entry for entry in entries if entry.type != "EVENT TRIGGER"])
@@ -161,7 +162,7 @@ def restore_owners_and_grants(job: DatabaseJob, entries: Sequence[TocEntry]) -> 
         restore(job, connection, grants, phase="constraints")
         comments = [entry for entry in entries if is_about_extension(entry)]
         restore(job, connection, possible_comments(job, connection, comments), phase="constraints")
-        restore(job, connection, event_triggers, phase="constraints")
+        restore(job, connection, event_triggers, phase="constraints", statement=create_asleep, told=create_statement)
         restore_owners(job, connection, event_triggers)
         remarks = [entry for entry in entries if _is_about_event_trigger(entry)]
         restore(job, connection, remarks, phase="constraints")

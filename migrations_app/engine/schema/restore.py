@@ -47,11 +47,13 @@ def restore(
     *,
     phase: str,
     statement: Statement = create_statement,
+    told: Statement | None = None,
     kind: str = "toc",
 ) -> None:
     """Restore entries in their order, many to a transaction; where one fails, each for itself.
 
     ``kind`` names the notes, so that an entry's creation and its change of owner are two pieces of work.
+    ``told`` is what people are told to run where ``statement`` does more than that.
     """
     done = job.markers.read(connection, kind)
     todo = [entry for entry in entries if entry.key not in done and statement(entry)]
@@ -64,10 +66,10 @@ def restore(
             if connection.closed or job.control.stopping or len(batch) == 0:
                 raise
             if len(batch) == 1:
-                _report(job, batch[0], error, statement=statement, phase=phase)
+                _report(job, batch[0], error, statement=told or statement, phase=phase)
                 continue
             for entry in batch:
-                restore_one(job, connection, entry, phase=phase, statement=statement, kind=kind)
+                restore_one(job, connection, entry, phase=phase, statement=statement, told=told, kind=kind)
 
 
 def restore_one(
@@ -77,6 +79,7 @@ def restore_one(
     *,
     phase: str,
     statement: Statement = create_statement,
+    told: Statement | None = None,
     kind: str = "toc",
 ) -> bool:
     """Restore one entry; return False after reporting that the server refused it."""
@@ -91,7 +94,7 @@ def restore_one(
         except Error as error:
             if connection.closed or job.control.stopping:
                 raise
-            _report(job, entry, error, statement=statement, phase=phase)
+            _report(job, entry, error, statement=told or statement, phase=phase)
             return False
     return False
 

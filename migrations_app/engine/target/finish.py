@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import sql
+from migrations_app.engine.target.event_triggers import read_asleep, wake
 from migrations_app.engine.target.settings import set_last_properties
 from migrations_app.engine.target.statistics import analyze
 
@@ -54,8 +55,9 @@ def durable(job: DatabaseJob) -> Iterator[None]:
 def forget_notes(job: DatabaseJob) -> None:
     """Remove our notes, durably: this commit waits for the disk, and with it everything before is on the disk.
 
-    Harmless when they are gone already. Just before, a database that is to be a template becomes one: whoever is
-    interrupted in between finds the notes and does both again.
+    Harmless when they are gone already. Just before, the database gets its last properties: whoever is interrupted in
+    between finds the notes and does both again. Its own event triggers are enabled by the same commit, so that none
+    of them sees us.
     """
     with job.target.connected(job.database.target_name, purpose="finish") as connection:
         if not job.markers.are_ours(connection):
@@ -65,7 +67,9 @@ def forget_notes(job: DatabaseJob) -> None:
         with connection.transaction():
             job.markers.hold_on(connection)
             connection.execute("SET LOCAL synchronous_commit = on")
+            asleep = read_asleep(connection)
             job.markers.remove(connection)
+            wake(job, connection, asleep)
 
 
 def describe_target(job: DatabaseJob) -> str:

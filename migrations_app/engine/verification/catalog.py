@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.events import CheckResult
 from migrations_app.engine.postgres import Connection, Error
+from migrations_app.engine.target.event_triggers import DISABLED, read_asleep
 from migrations_app.engine.verification.access import AccessRules
 from migrations_app.engine.verification.catalog_objects import FILES, CatalogObject, read_objects, side_by_side
 from migrations_app.engine.verification.provider_objects import is_own
@@ -61,7 +62,8 @@ def verify_catalog(
     connection is lost.
     """
     keep_event_triggers_quiet(target)
-    comparison = _Comparison(target, scope=scope, access=access, verdicts=verdicts)
+    asleep = read_asleep(target)
+    comparison = _Comparison(target, scope=scope, access=access, verdicts=verdicts, asleep=asleep)
     oldest = min(source.info.server_version, target.info.server_version) // 10000
     for file in FILES:
         control.check()
@@ -94,10 +96,22 @@ def _compare_file(
 
 
 class _Comparison:
-    """Compares object by object, and looks again at those whose texts differ when a class is through."""
+    """Compares object by object, and looks again at those whose texts differ when a class is through.
 
-    def __init__(self, target: Connection, *, scope: Scope, access: AccessRules, verdicts: Verdicts) -> None:
+    ``asleep`` are the target's event triggers that are enabled when the migration ends, as they will be then.
+    """
+
+    def __init__(
+        self,
+        target: Connection,
+        *,
+        scope: Scope,
+        access: AccessRules,
+        verdicts: Verdicts,
+        asleep: Mapping[str, str],
+    ) -> None:
         self._target = target
+        self._asleep = asleep
         self._scope = scope
         self._access = access
         self._verdicts = verdicts
@@ -187,6 +201,8 @@ class _Comparison:
             return before, before or after  # it becomes a template after this comparison: target/settings.py
         if (one.object_class, name) == ("database", "connection limit"):
             return before, before if after == NO_LIMIT else after  # likewise
+        if (one.object_class, name) == ("event trigger", "enabled") and after == DISABLED:
+            return before, self._asleep.get(other.name, after)
         if name in LOCALES:
             return _locale(before), _locale(after)
         return before, after

@@ -13,6 +13,9 @@ UNION ALL
 SELECT 'event trigger', evtname::text, pg_get_userbyid(evtowner)::text FROM pg_event_trigger e
  WHERE NOT EXISTS (SELECT FROM members m WHERE m.classid = 'pg_event_trigger'::regclass AND m.objid = e.oid)
 UNION ALL
+SELECT 'login trigger', evtname::text, pg_get_userbyid(evtowner)::text FROM pg_event_trigger
+ WHERE evtevent = 'login' AND evtenabled IN ('O', 'A')
+UNION ALL
 SELECT 'security label', provider, count(*)::text FROM pg_seclabel GROUP BY provider
 UNION ALL
 SELECT 'foreign server', s.srvname::text, w.fdwname::text

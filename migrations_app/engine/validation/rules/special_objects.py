@@ -62,6 +62,13 @@ OLD_OPERATOR = code(
     "Objects that PostgreSQL 14 no longer knows",
     why="PostgreSQL 14 removed postfix operators and changed the types of array functions that aggregates use.",
 )
+LOGIN_TRIGGER = code(
+    "PM2060",
+    Level.WARNING,
+    "Login triggers run for the sessions of the migration",
+    why="A migration opens dozens of sessions on the source. A trigger that writes a row for each login changes the "
+    "source while it is copied, and the verification may find these rows; one that refuses a login ends the migration.",
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,7 @@ class SpecialRow:
     SUPERUSER_ONLY,
     UNTRUSTED_LANGUAGE,
     OLD_OPERATOR,
+    LOGIN_TRIGGER,
 )
 def special_objects(context: DatabaseContext) -> Iterator[Finding]:
     """Tells which publications, subscriptions, event triggers, security labels, foreign servers, C functions and
@@ -94,6 +102,7 @@ def special_objects(context: DatabaseContext) -> Iterator[Finding]:
     yield from _foreign_servers(by_kind["foreign server"], by_kind["user mapping"])
     yield from _labels(by_kind["security label"])
     yield from _functions(context, by_kind["function"])
+    yield from _login_triggers(context, by_kind["login trigger"])
     if not context.target.superuser:
         own = context.source.provider.owns_role
         yield from _event_triggers([row for row in by_kind["event trigger"] if not own(row.detail)])
@@ -171,6 +180,20 @@ def _event_triggers(triggers: list[SpecialRow]) -> Iterator[Finding]:
         saw=f"The source has {listed(row.name for row in triggers)}; the target user is no superuser.",
         fix="Log in to the target as a superuser, or create them there by hand after the migration.",
     )
+
+
+def _login_triggers(context: DatabaseContext, triggers: list[SpecialRow]) -> Iterator[Finding]:
+    if triggers and not context.source.server.avoids_login_triggers(context.database.source_name):
+        yield from _one(
+            LOGIN_TRIGGER,
+            triggers,
+            "login trigger",
+            saw=f"{context.database.source_name} has {listed(row.name for row in triggers)}; the source user "
+            f"{context.source.user} may not switch off event triggers for its sessions.",
+            fix="Disable them on the source while the migration runs, by the script, or let a superuser there run "
+            + statement("GRANT SET ON PARAMETER event_triggers TO {};", context.source.user),
+            fix_sql="\n".join(statement("ALTER EVENT TRIGGER {} DISABLE;", row.name) for row in triggers),
+        )
 
 
 def _superuser_only(rows: list[SpecialRow]) -> Iterator[Finding]:
