@@ -1,13 +1,12 @@
-"""Copy large objects: identity, content, owner, grants and comment; in batches, in constant memory."""
+"""Copy large objects, identity and content; in batches, in constant memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
-from migrations_app.engine.postgres import Connection, Error, sql
+from migrations_app.engine.postgres import Connection
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.snapshot import Snapshot
 
@@ -34,7 +33,7 @@ def copy_large_objects(job: DatabaseJob, snapshot: Snapshot) -> None:
         job.target.connected(job.database.target_name, purpose="large-objects") as target,
     ):
         done = job.markers.read(target, "lo")
-        objects = [found for found in _read(source) if str(found.oid) not in done]
+        objects = [found for found in read_large_objects(source) if str(found.oid) not in done]
         target.execute("SET synchronous_commit = off")
         for start in range(0, len(objects), BATCH):
             job.control.check()
@@ -48,25 +47,8 @@ def copy_large_objects(job: DatabaseJob, snapshot: Snapshot) -> None:
             job.note(f"Copied {len(objects):,} large objects.")
 
 
-def restore_large_object_rights(job: DatabaseJob) -> None:
-    """Give every large object its owner, grants and comment; what is refused becomes a finding."""
-    with job.source.connected(job.database.source_name, purpose="large-objects") as source:
-        objects = _read(source)
-    with job.target.connected(job.database.target_name, purpose="large-objects") as target:
-        done = job.markers.read(target, "lo")
-        objects = [found for found in objects if str(found.oid) in done]
-        own = [words for found in objects for words in _rights_of_provider(job, found)]
-        job.left_out("rights on large objects", own, phase="constraints")
-        for found in objects:
-            _restore_rights(job, target, found)
-
-
-def _rights_of_provider(job: DatabaseJob, found: LargeObject) -> list[str]:
-    roles = [found.owner, *(grantee for grantee, _, _ in found.grants or ())]
-    return [f"{role} on {found.oid}" for role in roles if job.provider_of(role)]
-
-
-def _read(source: Connection) -> list[LargeObject]:
+def read_large_objects(source: Connection) -> list[LargeObject]:
+    """Return the large objects that ``source`` sees."""
     return fetch(source, "copied_large_objects", LargeObject)
 
 
@@ -87,42 +69,3 @@ def _chunks(source: Connection, oid: int) -> Iterator[tuple[int, bytes]]:
         if len(chunk) < CHUNK_BYTES:
             return
         offset += len(chunk)
-
-
-def _restore_rights(job: DatabaseJob, target: Connection, found: LargeObject) -> None:
-    oid = sql.Literal(found.oid)
-    statements = []
-    if job.provider_of(found.owner) is None:
-        statements.append(sql.SQL("ALTER LARGE OBJECT {} OWNER TO {}").format(oid, sql.Identifier(found.owner)))
-    if found.grants is not None:
-        statements.append(sql.SQL("REVOKE ALL ON LARGE OBJECT {} FROM PUBLIC").format(oid))
-    for grantee, privileges, grantable in found.grants or ():
-        if job.provider_of(grantee):
-            continue
-        statements.append(
-            sql.SQL("GRANT {} ON LARGE OBJECT {} TO {}{}").format(
-                sql.SQL(", ").join(sql.SQL(privilege) for privilege in privileges),
-                oid,
-                sql.Identifier(grantee) if grantee else sql.SQL("PUBLIC"),
-                sql.SQL(" WITH GRANT OPTION") if grantable else sql.SQL(""),
-            )
-        )
-    if found.comment is not None:
-        statements.append(sql.SQL("COMMENT ON LARGE OBJECT {} IS {}").format(oid, sql.Literal(found.comment)))
-    for statement in statements:
-        try:
-            target.execute(statement)
-        except Error as error:
-            if target.closed:
-                raise
-            job.find(
-                "PM2005",
-                Level.WARNING,
-                f"large object {found.oid}",
-                "Its owner, grants or comment could not be restored.",
-                why="The content is complete, but other roles than the migration's user may not reach it.",
-                fix="Run the statement as a user who may.",
-                fix_sql=statement.as_string(None) + ";",
-                server_message=str(error).strip(),
-                phase="constraints",
-            )

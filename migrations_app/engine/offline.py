@@ -26,7 +26,7 @@ from migrations_app.engine.events import (
 )
 from migrations_app.engine.findings import ACCEPTABLE, Finding, Level
 from migrations_app.engine.job import DatabaseJob
-from migrations_app.engine.large_objects import restore_large_object_rights
+from migrations_app.engine.large_object_rights import restore_large_object_rights
 from migrations_app.engine.materialized_views import refresh_materialized_views
 from migrations_app.engine.patience import patiently
 from migrations_app.engine.portal_disk import portal_disk_explained

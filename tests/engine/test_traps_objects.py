@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 
 import pytest
 
-from migrations_app.engine.errors import EngineError, LeaseLost
+from benchmarks.memory_queue import MemoryPartQueue
+from migrations_app.engine.control import Control
+from migrations_app.engine.errors import Canceled, EngineError, LeaseLost
 from migrations_app.engine.events import DatabaseFinished, Step, StepStarted
-from migrations_app.engine.spec import MigrationOption, Side
-from tests.engine.moving import Move, assert_same_dump
+from migrations_app.engine.job import DatabaseJob
+from migrations_app.engine.large_object_rights import restore_large_object_rights
+from migrations_app.engine.postgres import Server
+from migrations_app.engine.spec import MigrationOption, Options, RolePolicy, Side, VerificationLevel
+from migrations_app.engine.target.markers import Markers
+from tests.engine.moving import EventLog, Move, assert_same_dump
 from tests.engine.validating import new_role, of_code, only, validated
 
 LATIN1 = "TEMPLATE template0 ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C'"
@@ -151,3 +159,79 @@ def test_login_triggers_that_our_user_cannot_avoid_are_told(pair, database):
     source.psql(f"GRANT SET ON PARAMETER event_triggers TO {role.name}")
     assert not of_code(validated(*spec, database), "PM2060")
     source.psql(f"DROP OWNED BY {role.name}; DROP ROLE {role.name}")
+
+
+MANY_LARGE_OBJECTS = """
+DROP ROLE IF EXISTS lo_owner; CREATE ROLE lo_owner; SELECT count(lo_create(0)) FROM generate_series(1, 1500);
+DO $$ DECLARE r record; BEGIN
+    FOR r IN SELECT oid FROM pg_largeobject_metadata LOOP
+        EXECUTE format('ALTER LARGE OBJECT %s OWNER TO lo_owner; COMMENT ON LARGE OBJECT %s IS ''kept''', r.oid, r.oid);
+    END LOOP;
+END $$
+"""
+COMMENTED = "SELECT count(*) FROM pg_description WHERE description = 'kept'"
+
+
+def test_rights_of_many_large_objects_stop_when_the_run_does_and_are_told_once(pair, database, tmp_path):
+    source, target = pair
+    source.psql(MANY_LARGE_OBJECTS, database=database)
+    options = Options(jobs=1, verification=VerificationLevel.NONE, roles=RolePolicy.SKIP)
+    move = Move(source, target, [database], tmp_path, options=options)
+    interrupted = []
+
+    def cancel_at_the_first_comment():
+        """Another session looks at the target until rights are being restored, then the person cancels."""
+        with target.connect(database) as watching:
+            while watching.execute(COMMENTED).fetchone() == (0,):
+                time.sleep(0.005)
+        interrupted.append(True)
+        move.control.stop(Canceled("The person canceled."))
+
+    def watch(event):
+        if isinstance(event, StepStarted) and event.step is Step.CONSTRAINTS:
+            threading.Thread(target=cancel_at_the_first_comment).start()
+
+    with pytest.raises(Canceled):
+        move.run(on_event=watch)
+    assert interrupted
+    assert not [finding for finding in move.log.findings if finding.code == "PM2005"]
+    assert 0 < int(target.psql(COMMENTED, database=database)) < 1500
+    move.must_succeed()
+    (told,) = (finding for finding in move.log.findings if finding.code == "PM2005")
+    assert told.subject == "large objects: owner lo_owner"
+    assert "1,500 of them" in told.saw
+    assert told.fix_sql.count("OWNER TO") == 1000
+    assert "and 500 more" in told.fix_sql
+    assert target.psql(COMMENTED, database=database) == "1500"
+    source.psql("DROP OWNED BY lo_owner; DROP ROLE lo_owner", database=database)
+
+
+def test_an_older_run_cannot_change_rights_of_large_objects(pair, database, tmp_path):
+    source, target = pair
+    source.psql("SELECT lo_create(4711); COMMENT ON LARGE OBJECT 4711 IS 'kept'", database=database)
+    move = Move(source, target, [database], tmp_path)
+
+    def stop(event):
+        if isinstance(event, StepStarted) and event.step is Step.CONSTRAINTS:
+            move.control.stop(LeaseLost("The test took the lease away."))
+
+    with pytest.raises(LeaseLost):
+        move.run(on_event=stop)
+    target.psql("UPDATE _migration_portal.run SET fence = 2", database=database)
+    job = DatabaseJob(
+        spec=move.spec,
+        database=move.spec.databases[0],
+        source=Server(move.spec.source),
+        target=Server(move.spec.target),
+        reporter=EventLog(),
+        control=Control(fence=1),
+        queue=MemoryPartQueue(),
+        markers=Markers(move.id, move.spec.databases[0].id, 1),
+        work_dir=tmp_path,
+    )
+    with pytest.raises(LeaseLost):
+        restore_large_object_rights(job)
+    assert target.psql(COMMENTED, database=database) == "0"
+    move.fence = 1
+    move.must_succeed()
+    assert target.psql(COMMENTED, database=database) == "1"
