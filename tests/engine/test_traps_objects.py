@@ -235,3 +235,61 @@ def test_an_older_run_cannot_change_rights_of_large_objects(pair, database, tmp_
     move.fence = 1
     move.must_succeed()
     assert target.psql(COMMENTED, database=database) == "1"
+
+
+OF_ALL = "SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setdatabase = 0 AND setrole = 0 ORDER BY 1"
+
+
+def test_settings_of_all_roles_arrive(servers, tmp_path):
+    """What the target has set itself stays, and is told."""
+    with servers.fresh(17) as source, servers.fresh(18) as target, source.fresh_database() as database:
+        source.psql('ALTER ROLE ALL SET timezone = \'Asia/Tokyo\'; ALTER ROLE ALL SET search_path = "$user", "A b"')
+        target.psql("ALTER ROLE ALL SET work_mem = '8MB'")
+        move = Move(source, target, [database], tmp_path)
+        move.must_succeed()
+        of_source = source.psql(OF_ALL).split("\n")
+        assert target.psql(OF_ALL).split("\n") == [*of_source, "work_mem=8MB"]
+        assert [d for d in move.log.events if "setting of all roles" in repr(d) or "settings of all roles" in repr(d)]
+        target.psql("ALTER ROLE ALL SET timezone = 'UTC'")
+        move = Move(source, target, [(database, "again")], tmp_path / "again")
+        assert not move.run().succeeded
+        (told,) = (finding for finding in move.log.findings if finding.code == "PM2014")
+        assert told.saw == "The target sets UTC; that was left as it is."
+        assert told.fix_sql == "ALTER ROLE ALL SET \"TimeZone\" = 'Asia/Tokyo';"
+        assert [(d.object_class, d.name) for d in move.log.differences] == [("setting of all roles", "TimeZone")]
+
+
+def test_settings_of_all_roles_that_the_target_refuses_are_told(servers, tmp_path):
+    with servers.fresh(17) as source, servers.fresh(18) as target, source.fresh_database() as database:
+        source.psql("ALTER ROLE ALL SET timezone = 'Asia/Tokyo'")
+        target.psql("CREATE ROLE azadmin LOGIN CREATEDB CREATEROLE PASSWORD 'pw12345678'")
+        move = Move(source, target, [database], tmp_path, target_user=("azadmin", "pw12345678"))
+        move.run()
+        (told,) = (finding for finding in move.log.findings if finding.code == "PM2014")
+        assert (told.subject, told.saw) == ("setting TimeZone of all roles", "The target refused to set it.")
+        target.psql(told.fix_sql)
+        assert target.psql(OF_ALL) == source.psql(OF_ALL)
+
+
+LABELS = """
+CREATE ROLE masked; SET allow_system_table_mods = on;
+INSERT INTO pg_shseclabel SELECT oid, 'pg_authid'::regclass, 'anon', 'MASKED' FROM pg_roles WHERE rolname = 'masked';
+INSERT INTO pg_shseclabel SELECT oid, 'pg_database'::regclass, 'anon', 'x' FROM pg_database WHERE datname = '{}'
+"""
+
+
+def test_security_labels_of_roles_and_the_database_are_counted_and_restored_or_told(servers, tmp_path):
+    """Their provider is not installed here, so the server refuses them as one without it does."""
+    with servers.fresh(17) as source, servers.fresh(18) as target, source.fresh_database() as database:
+        source.psql(LABELS.format(database))
+        move = Move(source, target, [database], tmp_path, option=MigrationOption.VALIDATE_AND_MIGRATE)
+        assert not move.run().succeeded
+        told = {finding.code: finding for finding in move.log.findings}
+        assert "2 of anon" in told["PM2033"].saw
+        assert told["PM2015"].fix_sql == 'SECURITY LABEL FOR "anon" ON ROLE "masked" IS \'MASKED\';'
+        assert told["PM2008"].fix_sql == f'SECURITY LABEL FOR "anon" ON DATABASE "{database}" IS \'x\';'
+        assert all("not loaded" in told[code].server_message for code in ("PM2015", "PM2008"))
+        assert {(difference.object_class, difference.name) for difference in move.log.differences} == {
+            ("security label of a role", "masked by anon"),
+            ("security label of the database", "by anon"),
+        }

@@ -1,17 +1,20 @@
-"""Create the source's roles on the target: attributes, passwords, memberships, settings."""
+"""Create the source's roles on the target: attributes, passwords, memberships, settings, security labels."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from migrations_app.engine.events import FindingRaised, Note
 from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.ports import Reporter
 from migrations_app.engine.postgres import Connection, Error, Server, sql
+from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.providers.fingerprint import recognize
-from migrations_app.engine.providers_own import left_out
-from migrations_app.engine.roles.source_roles import Membership, Role, RoleSetting, SourceRoles, read_roles
+from migrations_app.engine.providers_own import is_setting_of, left_out
+from migrations_app.engine.roles.source_roles import Membership, Role, RoleLabel, RoleSetting, SourceRoles, read_roles
 from migrations_app.engine.spec import RolePolicy
+from migrations_app.engine.validation.wording import counted
 
 SUPERUSER_ONLY = ("superuser", "replication", "bypassrls")
 
@@ -52,6 +55,8 @@ class _RoleWriter:
         for membership in self._found.memberships:
             if not self._is_mine(membership):
                 self._run(membership.member, self._grant(membership))
+        self._set_for_all_roles()
+        self._label()
         self._tell(created)
         self._tell_of_providers_own()
 
@@ -76,6 +81,10 @@ class _RoleWriter:
             self._report(
                 left_out(found.provider, "memberships in its roles", memberships, statements=revived, phase="roles")
             )
+        settings = [each.setting for each in found.settings if not each.role and not each.database]
+        own_settings = [each for each in settings if is_setting_of(found.provider, each.partition("=")[0])]
+        if own_settings:
+            self._report(left_out(found.provider, "settings of all roles", own_settings, phase="roles"))
         for role in found.roles_of_target:
             self._find(
                 "PM3002",
@@ -85,6 +94,61 @@ class _RoleWriter:
                 "and nobody was made its member.",
                 why="Its members would become administrators of the target, or the target would refuse them.",
                 fix="Grant its members on the target what they need, by a role of another name.",
+            )
+
+    def _set_for_all_roles(self) -> None:
+        """Copy what ALTER ROLE ALL set on the source; what the target has set itself stays as it is."""
+        existing = dict(
+            found.setting.split("=", 1)
+            for found in fetch(self._connection, "copied_role_settings", RoleSetting)
+            if not found.role and not found.database
+        )
+        for setting in self._found.settings:
+            name, _, value = setting.setting.partition("=")
+            if setting.role or setting.database or existing.get(name) == value:
+                continue
+            if is_setting_of(self._found.provider, name):
+                continue  # told with all that is the provider's own
+            statement = alter_setting(setting)
+            if name in existing:
+                self._tell_setting(name, f"The target sets {existing[name]}; that was left as it is.", statement)
+            elif refusal := self._refusal(statement):
+                self._tell_setting(name, "The target refused to set it.", statement, refusal)
+
+    def _tell_setting(self, name: str, saw: str, statement: sql.Composed, server_message: str = "") -> None:
+        self._find(
+            "PM2014",
+            Level.WARNING,
+            f"setting {name} of all roles",
+            saw,
+            why="The source sets it for every role in every database (ALTER ROLE ALL); sessions on the target differ.",
+            fix="If it is right for every database of the target, run the statement there as a superuser.",
+            fix_sql=statement.as_string(None) + ";",
+            server_message=server_message,
+        )
+
+    def _label(self) -> None:
+        """Give roles their security labels; a label that a role of the target has already stays as it is."""
+        existing = {(label.role, label.provider) for label in fetch(self._connection, "copied_role_labels", RoleLabel)}
+        refused: dict[str, list[tuple[sql.Composed, str]]] = defaultdict(list)
+        for label in self._found.labels:
+            if (label.role, label.provider) in existing:
+                continue
+            statement = sql.SQL("SECURITY LABEL FOR {} ON ROLE {} IS {}").format(
+                sql.Identifier(label.provider), sql.Identifier(label.role), sql.Literal(label.label)
+            )
+            if refusal := self._refusal(statement):
+                refused[label.provider].append((statement, refusal))
+        for provider, refusals in refused.items():
+            self._find(
+                "PM2015",
+                Level.WARNING,
+                f"security labels of roles by {provider}",
+                f"The target refused {counted(len(refusals), 'label')}.",
+                why="What the provider of labels does for these roles on the source, it does not on the target.",
+                fix="Load the provider on the target (shared_preload_libraries), then run the script there.",
+                fix_sql="\n".join(statement.as_string(None) + ";" for statement, _ in refusals),
+                server_message=refusals[0][1],
             )
 
     def _tell(self, created: Iterable[Role]) -> None:
@@ -178,14 +242,8 @@ class _RoleWriter:
 
     def _run(self, name: str, statement: sql.Composed, *, secret: bool = False) -> bool:
         """Run one statement; a refusal becomes a finding, which never shows a statement with a password in it."""
-        try:
-            with self._connection.transaction():
-                self._connection.execute(statement)
-            return True
-        except Error as error:
-            if self._connection.closed:
-                raise
-            shown = "" if secret else statement.as_string(None) + ";"
+        refusal = self._refusal(statement)
+        if refusal:
             self._find(
                 "PM2004",
                 Level.WARNING,
@@ -193,10 +251,21 @@ class _RoleWriter:
                 "The target refused to create or change the role.",
                 why="Objects and grants of this role cannot be restored as they are.",
                 fix="Create the role on the target by hand, or grant the migration's user the right to, then resume.",
-                fix_sql=shown,
-                server_message=str(error).strip().splitlines()[0],
+                fix_sql="" if secret else statement.as_string(None) + ";",
+                server_message=refusal,
             )
-            return False
+        return not refusal
+
+    def _refusal(self, statement: sql.Composed) -> str:
+        """Run one statement; return why the server refused it, or nothing."""
+        try:
+            with self._connection.transaction():
+                self._connection.execute(statement)
+        except Error as error:
+            if self._connection.closed:
+                raise
+            return str(error).strip().splitlines()[0]
+        return ""
 
     def _find(
         self,
@@ -220,14 +289,16 @@ class _RoleWriter:
 
 
 def alter_setting(setting: RoleSetting, *, database: str = "") -> sql.Composed:
-    """Return ALTER ROLE or ALTER DATABASE … SET for one setting, in ``database`` if given."""
+    """Return ALTER ROLE, ALTER DATABASE or ALTER ROLE ALL … SET for one setting, in ``database`` if given."""
     name, _, value = setting.setting.partition("=")
     if setting.role and database:
         head = sql.SQL("ALTER ROLE {} IN DATABASE {}").format(sql.Identifier(setting.role), sql.Identifier(database))
     elif setting.role:
         head = sql.SQL("ALTER ROLE {}").format(sql.Identifier(setting.role))
-    else:
+    elif database:
         head = sql.SQL("ALTER DATABASE {}").format(sql.Identifier(database))
+    else:
+        head = sql.SQL("ALTER ROLE ALL").format()
     return sql.SQL("{} SET {} = {}").format(head, _parameter(name), _value(name, value))
 
 

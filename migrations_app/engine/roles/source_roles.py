@@ -49,6 +49,15 @@ class RoleSetting:
 
 
 @dataclass(frozen=True)
+class RoleLabel:
+    """``SECURITY LABEL FOR provider ON ROLE``."""
+
+    role: str
+    provider: str
+    label: str
+
+
+@dataclass(frozen=True)
 class _Password:
     name: str
     password: str
@@ -64,6 +73,7 @@ class SourceRoles:
     roles: tuple[Role, ...]
     memberships: tuple[Membership, ...]
     settings: tuple[RoleSetting, ...]
+    labels: tuple[RoleLabel, ...]
     passwords: dict[str, str] | None
     provider: Provider
     own_roles: tuple[str, ...]
@@ -96,6 +106,7 @@ def read_roles(connection: Connection, *, host: str, with_passwords: bool) -> So
         roles=roles,
         memberships=tuple(each for each in memberships if not is_role_of(provider, each.role)),
         settings=tuple(fetch(connection, "copied_role_settings", RoleSetting)),
+        labels=tuple(each for each in fetch(connection, "copied_role_labels", RoleLabel) if each.role in names),
         passwords=_passwords(connection) if with_passwords else None,
         provider=provider,
         own_roles=tuple(role.name for role in found if role.name not in names),

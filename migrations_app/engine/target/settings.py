@@ -1,4 +1,4 @@
-"""What belongs to a database as a whole: owner, grants, comment, connection limit, settings, being a template."""
+"""What belongs to a database as a whole: owner, grants, comment, settings, labels, limit, being a template."""
 
 from __future__ import annotations
 
@@ -30,13 +30,32 @@ def restore_database_settings(job: DatabaseJob) -> None:
     """Make the target database's own properties those of the source's; what is refused becomes a finding."""
     with job.source.connected(purpose="settings") as source:
         properties = _without_providers_own(job, _properties(job, source))
+        labels = _labels(job, source)
     with job.target.connected(purpose="settings") as target:
         known = {row[0] for row in target.execute("SELECT rolname::text FROM pg_catalog.pg_roles")}
         for each in properties:
             if each.role and each.role not in known and job.spec.options.roles is RolePolicy.SKIP:
                 continue  # told once for all objects of the role, as PM2003
             _run(job, target, each.statement)
+    if labels:  # the database's own settings may be what loads their providers
+        with job.target.connected(job.database.target_name, purpose="labels") as target:
+            for statement in labels:
+                _run(job, target, statement)
     _note_last_properties(job)
+
+
+def _labels(job: DatabaseJob, source: Connection) -> list[sql.Composed]:
+    rows = source.execute(
+        "SELECT l.provider::text, l.label::text FROM pg_catalog.pg_shseclabel l"
+        " JOIN pg_catalog.pg_database d ON d.oid = l.objoid AND l.classoid = 'pg_catalog.pg_database'::regclass"
+        " WHERE d.datname = %s ORDER BY 1",
+        (job.database.source_name,),
+    )
+    name = sql.Identifier(job.database.target_name)
+    return [
+        sql.SQL("SECURITY LABEL FOR {} ON DATABASE {} IS {}").format(sql.Identifier(provider), name, sql.Literal(label))
+        for provider, label in rows
+    ]
 
 
 def _note_last_properties(job: DatabaseJob) -> None:

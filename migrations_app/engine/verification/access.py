@@ -23,10 +23,12 @@ class AccessRules:
     is left out on both sides, and so is what belongs to ``provider_roles``, the roles of both servers' providers.
     ``unknown_privileges``: letters of privileges that one of the servers does not know.
     ``source_provider`` and ``target_provider`` tell what else is not the customer's.
+    ``roles_are_copied``: what belongs to roles alone is compared, too.
     """
 
     missing_roles: Collection[str] = ()
     unknown_privileges: Collection[str] = ()
+    roles_are_copied: bool = True
     provider_roles: Collection[str] = ()
     source_provider: Provider = SELF_HOSTED
     target_provider: Provider = SELF_HOSTED

@@ -23,6 +23,8 @@ RELATIONS = frozenset({"table definition", "view", "materialized view", "foreign
 NOT_COMPARED = frozenset({"owner of the table", "head", "base type", "version", "may comment", "defaults"})
 HIDDEN = "secret options"
 NOT_VISIBLE = "not visible"
+# They belong to the server: the target may have more of them than the source.
+OF_THE_SERVER = frozenset({"setting of all roles", "security label of a role"})
 LOCALES = frozenset({"collate", "ctype", "locale"})
 NO_LIMIT = -1  # pg_database.datconnlimit
 OLD_TRIGGER_WORDS = re.compile(r" EXECUTE PROCEDURE (?!.* EXECUTE )", re.DOTALL)
@@ -34,6 +36,9 @@ PLURALS = {
     "text search dictionary": "text search dictionaries",
     "default privileges": "default privileges",
     "statistics": "statistics objects",
+    "setting of all roles": "settings of all roles",
+    "security label of the database": "security labels of the database",
+    "security label of a role": "security labels of roles",
 }
 
 
@@ -123,6 +128,8 @@ class _Comparison:
         """Compare one pair; None where a side has no such object."""
         found = one or other
         if found is None or not self._is_in_scope(found):
+            return
+        if found.object_class in OF_THE_SERVER and (one is None or not self._access.roles_are_copied):
             return
         if one is None or other is None:
             provider = self._access.source_provider if other is None else self._access.target_provider

@@ -127,6 +127,7 @@ def read_access_rules(source: Connection, target: Connection, *, spec: Migration
     return AccessRules(
         missing_roles=of_source - of_target - own if spec.options.roles is RolePolicy.SKIP else (),
         unknown_privileges=(MAINTAIN,) if min(versions) < MAINTAIN_SINCE else (),
+        roles_are_copied=spec.options.roles is not RolePolicy.SKIP,
         provider_roles=own,
         source_provider=before,
         target_provider=after,

@@ -16,7 +16,14 @@ UNION ALL
 SELECT 'login trigger', evtname::text, pg_get_userbyid(evtowner)::text FROM pg_event_trigger
  WHERE evtevent = 'login' AND evtenabled IN ('O', 'A')
 UNION ALL
-SELECT 'security label', provider, count(*)::text FROM pg_seclabel GROUP BY provider
+SELECT 'security label', provider, count(*)::text
+  FROM (SELECT provider FROM pg_seclabel
+        UNION ALL
+        SELECT provider FROM pg_shseclabel
+         WHERE classoid = 'pg_authid'::regclass
+            OR (classoid = 'pg_database'::regclass
+                AND objoid = (SELECT oid FROM pg_database WHERE datname = current_database()))) l
+ GROUP BY provider
 UNION ALL
 SELECT 'foreign server', s.srvname::text, w.fdwname::text
   FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw

@@ -22,3 +22,9 @@ FROM pg_db_role_setting s
 JOIN pg_database d ON d.oid = s.setdatabase
 CROSS JOIN LATERAL unnest(s.setconfig) o
 WHERE d.datname = current_database()
+UNION ALL
+SELECT 'setting of all roles', NULL::text, NULL::text, split_part(o, '=', 1),
+       jsonb_build_object('value', substr(o, strpos(o, '=') + 1))
+FROM pg_db_role_setting s
+CROSS JOIN LATERAL unnest(s.setconfig) o
+WHERE s.setdatabase = 0 AND s.setrole = 0
