@@ -129,7 +129,7 @@ class DatabaseJob:
         """Report an object that could not be restored; stop if the migration is set to stop at the first."""
         self.losses.append(subject)
         self.find(
-            "PM2001",
+            "PM4001",
             Level.FAILED,
             subject,
             "The target server refused the statement that creates it.",

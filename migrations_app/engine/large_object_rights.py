@@ -124,7 +124,7 @@ def _tell(job: DatabaseJob, kind: str, refused: _Refusals) -> None:
             f"-- … and {left_out:,} more: one for each large object of pg_largeobject_metadata on the source."
         )
     job.find(
-        "PM2005",
+        "PM4005",
         Level.WARNING,
         f"large objects: {kind}",
         f"This could not be restored for {len(refused.oids):,} of them.",

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.providers import Provider
 
-PROVIDERS_OWN = "PM3001"
-OWNER_NOT_COPIED = "PM3002"
-SYSTEM_GRANTS = "PM3003"
-PUBLIC_KEPT = "PM3004"
-EXTENSION_COMMENT = "PM3005"
+PROVIDERS_OWN = "PM4021"
+OWNER_NOT_COPIED = "PM4022"
+SYSTEM_GRANTS = "PM4023"
+PUBLIC_KEPT = "PM4024"
+EXTENSION_COMMENT = "PM4025"
 SHOWN = 20
 
 

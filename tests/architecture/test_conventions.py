@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from tests.architecture.source_code import CHECKOUT, Source, sources
 
+ENGINE = CHECKOUT / "migrations_app" / "engine"
 LONGEST_FILE_LINES = 400
 VAGUE_NAMES = ("utils", "util", "helpers", "helper", "misc", "common", "manager", "managers", "stuff")
 EXECUTING = ("execute", "executemany", "copy", "stream", "raw", "RawSQL")
@@ -115,3 +117,19 @@ def test_sql_files_begin_with_a_sentence_that_says_what_they_ask() -> None:
 def test_every_exemption_still_names_a_file() -> None:
     named = [*MAY_BE_LONGER, *MAY_PASS_OVER, *MAY_ASSEMBLE_SQL]
     assert not [path for path in named if not (CHECKOUT / path).is_file()]
+
+
+def test_findings_made_while_moving_have_numbers_of_their_own() -> None:
+    """PM4###; the others belong to validation, so that a code means one thing."""
+    literal = re.compile(r'"(PM\d{4})"')
+    validation = {
+        number for path in (ENGINE / "validation").rglob("*.py") for number in literal.findall(path.read_text())
+    }
+    moving = {
+        number
+        for path in ENGINE.rglob("*.py")
+        if "validation" not in path.relative_to(ENGINE).parts
+        for number in literal.findall(path.read_text())
+    }
+    assert moving and all(number.startswith("PM4") for number in moving), moving
+    assert not [number for number in validation if number.startswith("PM4")]

@@ -161,7 +161,7 @@ def test_14_what_depends_on_an_excluded_table_is_named(pair, database, tmp_path)
     )
     move = Move(source, target, [database], tmp_path, selection=Selection(exclude_tables=(("public", "parent"),)))
     outcome = move.run()
-    refused = {finding.subject for finding in move.log.findings if finding.code == "PM2001"}
+    refused = {finding.subject for finding in move.log.findings if finding.code == "PM4001"}
     assert any("child_p_fkey" in subject for subject in refused), refused
     assert any("seen" in subject for subject in refused), refused
     assert not outcome.succeeded
@@ -218,7 +218,7 @@ def test_17_an_object_the_target_refuses_is_named_and_the_rest_arrives(pair, dat
     target.psql("DROP ROLE IF EXISTS admin17; CREATE ROLE admin17 LOGIN CREATEDB CREATEROLE PASSWORD 'pw'")
     move = Move(source, target, [database], tmp_path, target_user=("admin17", "pw"))
     outcome = move.run()
-    (refused,) = [finding for finding in move.log.findings if finding.code == "PM2001"]
+    (refused,) = [finding for finding in move.log.findings if finding.code == "PM4001"]
     assert "in_c" in refused.subject and "CREATE FUNCTION" in refused.statement
     assert "permission denied for language internal" in refused.server_message
     assert not outcome.succeeded
@@ -288,7 +288,7 @@ def test_23_rows_that_break_a_foreign_key_do_not_end_the_migration(pair, databas
     )
     move = Move(source, target, [database], tmp_path)
     move.run()
-    (finding,) = [finding for finding in move.log.findings if finding.code == "PM2002"]
+    (finding,) = [finding for finding in move.log.findings if finding.code == "PM4002"]
     assert "c_id_fkey" in finding.subject and "is not present in table" in finding.server_message
     assert rows(target, database, "SELECT convalidated FROM pg_constraint WHERE conname = 'c_id_fkey'") == ["f"]
     assert rows(target, database, "SELECT count(*) FROM c") == ["2"]

@@ -100,7 +100,7 @@ def test_only_the_chosen_tables_arrive(pair, tmp_path):
         )
         assert tables.split() == ["a|t1"]
         assert target.psql("SELECT a.f(), (SELECT id FROM a.t1)", database=name).strip() == "1|1"
-        assert any(finding.code == "PM2009" for finding in move.log.findings)
+        assert any(finding.code == "PM4009" for finding in move.log.findings)
         target.drop_database(name)
 
 

@@ -43,7 +43,7 @@ ALWAYS = {
     ("PM1082", "Info"),
     ("PM1041", "Info"),
     ("PM1010", "CouldNotCheck"),
-    ("PM2006", "Warning"),
+    ("PM4006", "Warning"),
     ("PM2030", "Info"),
 }
 CONTENT = {
@@ -82,15 +82,15 @@ def intended(source: PlayedServer) -> set[tuple[str, str, str]]:
         return {
             ("603410", "Warning", "1 grant"),
             ("PM1040", "Warning", "Role postgres"),
-            ("PM2007", "Warning", "role postgres"),
-            ("PM3003", "Warning", "grants on PostgreSQL's own objects"),
+            ("PM4007", "Warning", "role postgres"),
+            ("PM4023", "Warning", "grants on PostgreSQL's own objects"),
         }
     name = provider_by_key(source.profile.key).name
     extension, _ = CLUTTER[source.profile.key]
     return {
         ("PM2012", "Info", f"Extension {extension}"),
-        ("PM3002", "Info", f"role {source.profile.provider_role}"),
-        *(("PM3001", "Info", f"{name}: {what}") for what in LEFT_BEHIND),
+        ("PM4022", "Info", f"role {source.profile.provider_role}"),
+        *(("PM4021", "Info", f"{name}: {what}") for what in LEFT_BEHIND),
     }
 
 

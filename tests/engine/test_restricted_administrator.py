@@ -67,7 +67,7 @@ def test_schema_public_stays_with_azure_pg_admin(pair: Pair, database: str, tmp_
     )
     move = moving(pair, database, tmp_path)
     move.must_succeed()
-    (finding,) = of_code(move.log.findings, "PM3004")
+    (finding,) = of_code(move.log.findings, "PM4024")
     assert "public_owner" in finding.saw and "azure_pg_admin" in finding.saw
     target.as_admin(finding.fix_sql, database=database)
     may_create = "SELECT has_schema_privilege('public_owner', 'public', 'CREATE'), nspowner::regrole FROM pg_namespace"
@@ -126,12 +126,12 @@ def test_a_role_named_as_one_of_the_targets_provider_gives_nobody_its_rights(
         source.as_admin(f"CREATE ROLE member_of_{role}; GRANT {role} TO member_of_{role}")
         move = moving((source, target), database, tmp_path)
         move.must_succeed()
-        assert [f.saw for f in move.log.findings if f.code in ("PM3001", "PM3002") and role in f.subject + f.saw]
-        (grants,) = [f for f in of_code(move.log.findings, "PM3001") if "grants to its roles" in f.subject]
+        assert [f.saw for f in move.log.findings if f.code in ("PM4021", "PM4022") and role in f.subject + f.saw]
+        (grants,) = [f for f in of_code(move.log.findings, "PM4021") if "grants to its roles" in f.subject]
         assert "flexible server" in grants.subject and "of_azure" in grants.statement
         assert target.superuser(f"SELECT pg_has_role('member_of_{role}', '{role}', 'MEMBER')") == "f"
         if role == "replication":
-            assert [finding.subject for finding in of_code(move.log.findings, "PM3002")] == ["role replication"]
+            assert [finding.subject for finding in of_code(move.log.findings, "PM4022")] == ["role replication"]
         target.server.drop_database(database)
 
 
@@ -147,7 +147,7 @@ def test_a_comment_on_somebody_elses_extension_is_left_out(servers: ServerPool, 
         )
         move = moving((source, target), database, tmp_path)
         (outcome,) = move.must_succeed().databases
-        (finding,) = of_code(move.log.findings, "PM3005")
+        (finding,) = of_code(move.log.findings, "PM4025")
     assert outcome.verified == CheckResult.IDENTICAL
     assert finding.subject == "extension pgcrypto"
     assert "our ''secrets''" in finding.fix_sql
@@ -171,7 +171,7 @@ def test_schemas_of_the_provider_are_neither_copied_nor_compared(servers: Server
         )
         move = moving((source, target), database, tmp_path)
         (outcome,) = move.must_succeed().databases
-        told = [finding.subject for finding in of_code(move.log.findings, "PM3001")]
+        told = [finding.subject for finding in of_code(move.log.findings, "PM4021")]
         assert {"Supabase: schemas", "Supabase: roles", "Supabase: grants to its roles"} == set(told)
         assert outcome.verified == CheckResult.IDENTICAL
         assert (

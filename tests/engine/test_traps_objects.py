@@ -66,7 +66,7 @@ def test_owners_named_in_latin1_arrive_through_login_databases_in_latin1(servers
         )
         move = MoveThroughLatin1(source, target, ["latin1_owner"], tmp_path)
         move.must_succeed()
-        assert not [finding for finding in move.log.findings if finding.code != "PM2006"]
+        assert not [finding for finding in move.log.findings if finding.code != "PM4006"]
         owner = "SET client_encoding = 'UTF8'; SELECT tableowner FROM pg_tables WHERE tablename = 't'"
         assert target.psql(owner, database="latin1_owner").strip() == "müller"
         with pytest.raises(EngineError) as told:
@@ -112,7 +112,7 @@ def test_event_triggers_sleep_until_a_run_ends_without_a_difference(pair, databa
 
     assert not move.run(on_event=change).succeeded
     assert {difference.object_class for difference in move.log.differences} == {"table"}
-    (told,) = (finding for finding in move.log.findings if finding.code == "PM2013")
+    (told,) = (finding for finding in move.log.findings if finding.code == "PM4013")
     assert """ALTER EVENT TRIGGER "no 'drops'" ENABLE;""" in told.fix_sql
     assert set(target.psql(ENABLED, database=database).split("\n")) == {"always|D", "no 'drops'|D", "off|D"}
 
@@ -194,10 +194,10 @@ def test_rights_of_many_large_objects_stop_when_the_run_does_and_are_told_once(p
     with pytest.raises(Canceled):
         move.run(on_event=watch)
     assert interrupted
-    assert not [finding for finding in move.log.findings if finding.code == "PM2005"]
+    assert not [finding for finding in move.log.findings if finding.code == "PM4005"]
     assert 0 < int(target.psql(COMMENTED, database=database)) < 1500
     move.must_succeed()
-    (told,) = (finding for finding in move.log.findings if finding.code == "PM2005")
+    (told,) = (finding for finding in move.log.findings if finding.code == "PM4005")
     assert told.subject == "large objects: owner lo_owner"
     assert "1,500 of them" in told.saw
     assert told.fix_sql.count("OWNER TO") == 1000
@@ -253,7 +253,7 @@ def test_settings_of_all_roles_arrive(servers, tmp_path):
         target.psql("ALTER ROLE ALL SET timezone = 'UTC'")
         move = Move(source, target, [(database, "again")], tmp_path / "again")
         assert not move.run().succeeded
-        (told,) = (finding for finding in move.log.findings if finding.code == "PM2014")
+        (told,) = (finding for finding in move.log.findings if finding.code == "PM4014")
         assert told.saw == "The target sets UTC; that was left as it is."
         assert told.fix_sql == "ALTER ROLE ALL SET \"TimeZone\" = 'Asia/Tokyo';"
         assert [(d.object_class, d.name) for d in move.log.differences] == [("setting of all roles", "TimeZone")]
@@ -265,7 +265,7 @@ def test_settings_of_all_roles_that_the_target_refuses_are_told(servers, tmp_pat
         target.psql("CREATE ROLE azadmin LOGIN CREATEDB CREATEROLE PASSWORD 'pw12345678'")
         move = Move(source, target, [database], tmp_path, target_user=("azadmin", "pw12345678"))
         move.run()
-        (told,) = (finding for finding in move.log.findings if finding.code == "PM2014")
+        (told,) = (finding for finding in move.log.findings if finding.code == "PM4014")
         assert (told.subject, told.saw) == ("setting TimeZone of all roles", "The target refused to set it.")
         target.psql(told.fix_sql)
         assert target.psql(OF_ALL) == source.psql(OF_ALL)
@@ -286,9 +286,9 @@ def test_security_labels_of_roles_and_the_database_are_counted_and_restored_or_t
         assert not move.run().succeeded
         told = {finding.code: finding for finding in move.log.findings}
         assert "2 of anon" in told["PM2033"].saw
-        assert told["PM2015"].fix_sql == 'SECURITY LABEL FOR "anon" ON ROLE "masked" IS \'MASKED\';'
-        assert told["PM2008"].fix_sql == f'SECURITY LABEL FOR "anon" ON DATABASE "{database}" IS \'x\';'
-        assert all("not loaded" in told[code].server_message for code in ("PM2015", "PM2008"))
+        assert told["PM4015"].fix_sql == 'SECURITY LABEL FOR "anon" ON ROLE "masked" IS \'MASKED\';'
+        assert told["PM4008"].fix_sql == f'SECURITY LABEL FOR "anon" ON DATABASE "{database}" IS \'x\';'
+        assert all("not loaded" in told[code].server_message for code in ("PM4015", "PM4008"))
         assert {(difference.object_class, difference.name) for difference in move.log.differences} == {
             ("security label of a role", "masked by anon"),
             ("security label of the database", "by anon"),

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_a_finding_with_bytes_that_are_no_text_is_stored(lease):
     subject = "role m\udcfcller\x00"  # what Python makes of a foreign byte, and NUL
-    finding = Finding(code="PM2003", level=Level.WARNING, subject=subject, saw=subject, database_id=shop_id())
+    finding = Finding(code="PM4003", level=Level.WARNING, subject=subject, saw=subject, database_id=shop_id())
     with recorder_of(lease) as recorder:
         recorder.report(FindingRaised(finding))
         recorder.settle()

@@ -87,7 +87,7 @@ class _RoleWriter:
             self._report(left_out(found.provider, "settings of all roles", own_settings, phase="roles"))
         for role in found.roles_of_target:
             self._find(
-                "PM3002",
+                "PM4022",
                 Level.INFO,
                 f"role {role}",
                 "The source has a role of this name; on the target it is the provider's. Nothing was given to it, "
@@ -117,7 +117,7 @@ class _RoleWriter:
 
     def _tell_setting(self, name: str, saw: str, statement: sql.Composed, server_message: str = "") -> None:
         self._find(
-            "PM2014",
+            "PM4014",
             Level.WARNING,
             f"setting {name} of all roles",
             saw,
@@ -141,7 +141,7 @@ class _RoleWriter:
                 refused[label.provider].append((statement, refusal))
         for provider, refusals in refused.items():
             self._find(
-                "PM2015",
+                "PM4015",
                 Level.WARNING,
                 f"security labels of roles by {provider}",
                 f"The target refused {counted(len(refusals), 'label')}.",
@@ -158,7 +158,7 @@ class _RoleWriter:
         if without:
             saw = self._why_without_password()
             self._find(
-                "PM2006",
+                "PM4006",
                 Level.WARNING,
                 f"{len(without)} roles without a password: {', '.join(without[:20])}",
                 saw,
@@ -191,7 +191,7 @@ class _RoleWriter:
         stripped = [word for word in SUPERUSER_ONLY if getattr(role, word) and word not in self._may_give]
         if stripped:
             self._find(
-                "PM2007",
+                "PM4007",
                 Level.WARNING,
                 f"role {role.name}",
                 f"Created without {', '.join(word.upper() for word in stripped)}: the target's user may not give that.",
@@ -245,7 +245,7 @@ class _RoleWriter:
         refusal = self._refusal(statement)
         if refusal:
             self._find(
-                "PM2004",
+                "PM4004",
                 Level.WARNING,
                 f"role {name}",
                 "The target refused to create or change the role.",

@@ -62,7 +62,7 @@ def roles_in(line: bytes, *, codec: str) -> list[str]:
 
 def _report(job: DatabaseJob, role: str, statements: Sequence[bytes]) -> None:
     job.find(
-        "PM2010",
+        "PM4010",
         Level.WARNING,
         f"role {role}",
         f"It does not exist on the target, so {len(statements)} grants to it or by it were left out.",

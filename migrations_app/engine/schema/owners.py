@@ -112,7 +112,7 @@ def _by_missing_owner(entries: Sequence[TocEntry], known: set[str]) -> dict[str,
 def _report_missing_owner(job: DatabaseJob, owner: str, entries: Sequence[TocEntry]) -> None:
     user = job.target.endpoint.user
     job.find(
-        "PM2003",
+        "PM4003",
         Level.WARNING,
         f"role {owner}",
         f"It does not exist on the target, or {user} may not give it objects: {len(entries)} of them belong to {user}.",

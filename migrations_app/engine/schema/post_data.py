@@ -137,7 +137,7 @@ def _check_foreign_key(job: DatabaseJob, connection: Connection, entry: TocEntry
 def _report_broken_foreign_key(job: DatabaseJob, entry: TocEntry, refused: Error) -> None:
     job.losses.append(entry.label)
     job.find(
-        "PM2002",
+        "PM4002",
         Level.FAILED,
         entry.label,
         "Rows of the source break this foreign key. It was added NOT VALID: new rows are checked, old ones are not.",

@@ -200,7 +200,7 @@ def left_out(job: DatabaseJob, source: Connection) -> tuple[list[str], list[tupl
         wanted |= schemas - set(selection.exclude_schemas)
     tables = [(row[0], row[1]) for row in rows if row[0] in wanted and row[1] and not selection.takes(row[0], row[1])]
     job.find(
-        "PM2009",
+        "PM4009",
         Level.INFO,
         f"database {job.database.source_name}",
         f"{len(schemas - wanted)} schemas and {len(tables)} tables and views were left out, as chosen.",

@@ -80,7 +80,7 @@ def _statement(name: str, state: str) -> sql.Composed:
 
 def _tell(job: DatabaseJob, subject: str, saw: str, statements: list[sql.Composed], server_message: str = "") -> None:
     job.find(
-        "PM2013",
+        "PM4013",
         Level.WARNING,
         subject,
         saw,

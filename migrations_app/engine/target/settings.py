@@ -35,7 +35,7 @@ def restore_database_settings(job: DatabaseJob) -> None:
         known = {row[0] for row in target.execute("SELECT rolname::text FROM pg_catalog.pg_roles")}
         for each in properties:
             if each.role and each.role not in known and job.spec.options.roles is RolePolicy.SKIP:
-                continue  # told once for all objects of the role, as PM2003
+                continue  # told once for all objects of the role, as PM4003
             _run(job, target, each.statement)
     if labels:  # the database's own settings may be what loads their providers
         with job.target.connected(job.database.target_name, purpose="labels") as target:
@@ -150,7 +150,7 @@ def _run(job: DatabaseJob, target: Connection, statement: sql.Composed) -> None:
         if target.closed or job.control.stopping:
             raise
         job.find(
-            "PM2008",
+            "PM4008",
             Level.WARNING,
             f"database {job.database.target_name}",
             "A property of the database could not be restored.",

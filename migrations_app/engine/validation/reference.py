@@ -25,7 +25,8 @@ and what to do, as a script where SQL does it.
 | Info | Good to know. |
 
 Numbers 603000 to 603413 are those of Microsoft's migration service where it has such a rule; `PM` numbers are the
-portal's own. The level of a finding may be milder than the code's usual one where the case is.
+portal's own, `PM4` numbers those of findings made while the data moves. The level of a finding may be milder than the
+code's usual one where the case is.
 
 This page is generated: `python -m migrations_app.engine.validation.reference > docs/validation.md`.
 """
