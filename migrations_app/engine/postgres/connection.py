@@ -147,7 +147,8 @@ class Server:
     ) -> Connection:
         """Open an autocommit connection that the caller closes; prefer ``connected``.
 
-        Raises ``ConnectionFailed``. ``read_only`` defaults to True on the source.
+        Raises ``ConnectionFailed``, or ``StatementRefused`` for a name in another encoding. ``read_only`` defaults to
+        True on the source.
         """
         database = database or self.endpoint.database
         try:
@@ -169,6 +170,10 @@ class Server:
                 hint="Connect directly to PostgreSQL, not through a connection pooler.",
                 server_message=str(error),
             ) from error
+        except UnicodeDecodeError as error:
+            unreadable = _unreadable(error, endpoint=self.endpoint, connection=connection)
+            connection.close()
+            raise unreadable from error
         return connection
 
     def _look_for_login_triggers(self, connection: Connection) -> None:
