@@ -12,7 +12,7 @@ from migrations_app.engine.control import Control
 from migrations_app.engine.errors import Canceled
 from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.postgres import Server
-from migrations_app.engine.spec import MigrationSpec, Side
+from migrations_app.engine.spec import MigrationMode, MigrationSpec, Side
 from migrations_app.engine.validation import validate
 from migrations_app.engine.validation.code import all_codes
 from migrations_app.engine.validation.context import DatabaseContext
@@ -160,23 +160,37 @@ def test_validation_stops_when_it_is_canceled(source: RunningServer, target: Run
         validate(spec, Server(endpoints[0], control=control), Server(endpoints[1], control=control), Recorder())
 
 
+@pytest.mark.parametrize("mode", list(MigrationMode))
 @pytest.mark.parametrize("major", [10, 14, 17, 18])
-def test_nothing_is_changed_on_either_side(servers: ServerPool, major: int) -> None:
+def test_nothing_is_changed_on_either_side(servers: ServerPool, major: int, mode: MigrationMode) -> None:
+    """Every row of every catalog that holds objects, settings or slots, and every row of the data."""
     source, target = servers.get(major, name="unchanged"), servers.get(18, name="unchanged-target")
     with source.fresh_database() as name:
         source.psql(HEALTHY, database=name)
-        before = [_catalog(source, name), _catalog(target, "postgres")]
-        validated(source, target, name)
-        assert [_catalog(source, name), _catalog(target, "postgres")] == before
+        before = [_contents(source, name), _contents(target, "postgres")]
+        endpoints = source.endpoint(Side.SOURCE), target.endpoint(Side.TARGET)
+        spec = MigrationSpec("4b1e", "test", *endpoints, (database(name),), mode=mode)
+        validate(spec, Server(endpoints[0]), Server(endpoints[1]), Recorder())
+        after = [_contents(source, name), _contents(target, "postgres")]
+        changed = [set(one.split("\n")) ^ set(other.split("\n")) for one, other in zip(before, after, strict=True)]
+        assert changed == [set(), set()]
 
 
-def _catalog(server: RunningServer, name: str) -> str:
-    return server.psql(
-        "SELECT count(*), max(oid::int8) FROM pg_class UNION ALL SELECT count(*), max(oid::int8) FROM pg_collation "
-        "UNION ALL SELECT count(*), max(oid::int8) FROM pg_namespace UNION ALL SELECT count(*), 0 FROM pg_roles "
-        "UNION ALL SELECT count(*), 0 FROM pg_database UNION ALL SELECT count(*), 0 FROM pg_replication_slots",
+def _contents(server: RunningServer, name: str) -> str:
+    """Digests of all catalogs without statistics, and of the user's tables; counts of slots; saved settings."""
+    tables = server.psql(
+        "SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r'"
+        " AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_t' AND c.relname !~ '^pg_statistic'"
+        " AND c.relname <> 'pg_class' ORDER BY 1",
         database=name,
+    ).split("\n")
+    digests = [f"SELECT '{table}', md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t" for table in tables]
+    classes = (
+        "SELECT 'pg_class', md5(string_agg(oid || relname || relfilenode || relowner, '|' ORDER BY oid)) FROM pg_class"
     )
+    slots = "SELECT 'slots', count(*)::text FROM pg_replication_slots"
+    settings = "SELECT 'settings', md5(string_agg(name || setting, '|' ORDER BY name)) FROM pg_file_settings"
+    return server.psql(" UNION ALL ".join([*digests, classes, slots, settings]), database=name)
 
 
 def test_every_code_is_used_by_a_rule_or_by_the_frame() -> None:
