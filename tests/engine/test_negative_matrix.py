@@ -128,3 +128,18 @@ def test_a_reader_is_told_from_a_writer(servers: ServerPool, major: int) -> None
         assert finding.level is Level.INFO
         assert of_code(validated(writer.admin(), reader.admin(Side.TARGET), "postgres"), "PM1006")
     assert not of_code(check(writer, target, "postgres"), "PM1007")
+
+
+@pytest.mark.parametrize(("profile", "major"), [(p, major) for p in PROFILES if p != "azure" for major in MAJORS])
+def test_a_role_with_a_name_of_the_targets_provider(servers: ServerPool, profile: str, major: int) -> None:
+    source, target = play(servers, profile, major, name="matrix"), flexible(servers)
+    with source.fresh_database() as name:
+        conditions.azure_role_in_a_grant(source, name)
+        try:
+            (finding,) = of_code(check(source, target, name), "PM1046")
+            assert (finding.level, finding.subject) == (Level.WARNING, "Role azure_pg_admin")
+            source.superuser(finding.fix_sql, database=name)
+            assert not of_code(check(source, target, name), "PM1046")
+        finally:
+            source.superuser("DROP OWNED BY azure_pg_admin", database=name)
+            source.superuser("DROP ROLE azure_pg_admin")

@@ -35,7 +35,8 @@ NOTHING = Traces("PostgreSQL 17.5 on x86_64", False, [], [], [], None)
         ("GCP_CloudSQL", {"cloudsql.logical_decoding": "on"}, "CREATE ROLE cloudsqlsuperuser"),
         ("GCP_AlloyDB", {"alloydb.logical_decoding": "on"}, "CREATE ROLE alloydbsuperuser"),
         ("PostgreSQLFlexibleServer", {"azure.extensions": "hstore"}, "CREATE ROLE azure_pg_admin"),
-        ("Supabase_PostgreSQL", {}, "CREATE ROLE supabase_admin; CREATE ROLE authenticator"),
+        ("Supabase_PostgreSQL", {}, "CREATE ROLE supabase_admin; CREATE ROLE supabase_auth_admin"),
+        ("OnPremises", {}, "CREATE ROLE azure_pg_admin"),
         ("OnPremises", {"rds.extensions": "hstore"}, "SELECT 1"),
     ],
 )

@@ -71,7 +71,7 @@ def _evidence(provider: Provider, traces: Traces, *, host: str) -> dict[str, str
 
 
 def _weight(provider: Provider, evidence: dict[str, str]) -> int:
-    """Count the kinds of evidence; a setting by itself counts nothing.
+    """Count the kinds of evidence; a setting by itself counts nothing, nor does a single role where more would be.
 
     A server with RDS's traces and without Aurora's function is not Aurora, whatever its host name: a Multi-AZ DB
     cluster has the same names. A provider that only its host name tells apart needs that and a trace.
@@ -82,6 +82,8 @@ def _weight(provider: Provider, evidence: dict[str, str]) -> int:
     if provider.told_by_host and not (traces and "host" in evidence):
         return 0
     if set(evidence) <= {"setting"}:
+        return 0
+    if set(evidence) == {"role"} and "," not in evidence["role"] and (provider.settings or provider.databases):
         return 0
     return len(evidence)
 

@@ -52,6 +52,13 @@ OWNER_MISSING = code(
     why="Roles are not copied; what belongs to a missing role will belong to the target user, and grants to it "
     "are lost.",
 )
+TARGET_PROVIDERS_NAME = code(
+    "PM1046",
+    Level.WARNING,
+    "Role bears a name of the target's provider",
+    why="The migration gives nothing to such a role and makes nobody its member: its members would become "
+    "administrators of the target, or the target would refuse.",
+)
 OWNER_OUT_OF_REACH = code(
     "PM1044",
     Level.WARNING,
@@ -189,6 +196,23 @@ def owners(context: DatabaseContext) -> Iterator[Finding]:
         )
     findings = [_out_of_reach(context, row) for row in rows if row.owns and _is_out_of_reach(context, row.name)]
     yield from capped(findings, OWNER_OUT_OF_REACH, what="owners")
+
+
+@database_rule(TARGET_PROVIDERS_NAME)
+def names_of_the_targets_provider(context: DatabaseContext) -> Iterator[Finding]:
+    """No role that owns or was granted something bears a name that is the target provider's own."""
+    name, source, target = context.database.source_name, context.source.provider, context.target.provider
+    for row in context.rows("validation_owners", OwnerRow):
+        if row.name.startswith("pg_") or source.owns_role(row.name) or not target.owns_role(row.name):
+            continue
+        script = [statement("REASSIGN OWNED BY {} TO {};", row.name, context.source.user)] if row.owns else []
+        yield TARGET_PROVIDERS_NAME.found(
+            f"Role {row.name}",
+            saw=f"It {'owns objects of' if row.owns else 'was granted rights in'} {name}; on {target.name} the name is "
+            "the service's own.",
+            fix=f"Run the script on the source in {name}, or go on: what it was granted is left out, and told.",
+            fix_sql="\n".join([*script, statement("DROP OWNED BY {};", row.name)]),
+        )
 
 
 def _is_out_of_reach(context: DatabaseContext, name: str) -> bool:
