@@ -35,6 +35,7 @@ END_SECONDS = 120
 TABS = ("", "?tab=findings", "?tab=verification", "?tab=events", "?tab=settings")
 SETUP = {"source_type": "OnPremises", "option": "ValidateAndMigrate", "mode": "Offline"}
 OPTIONS = {
+    "at_warnings": "go_on",
     "jobs": "2", "roles": "copy", "verification": "full", "on_object_error": "continue", "split_mib": "1024",
     "start": "now",
 }  # fmt: skip
