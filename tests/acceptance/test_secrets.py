@@ -257,7 +257,7 @@ def look_around(visitor: WebVisitor, portal: LivePortal, base: str) -> None:
         for tab in TABS:
             visitor.get(f"/migrations/{migration}/{tab}")
             visitor.get(f"/migrations/{migration}/live/{tab}", **{"HX-Request": "true"})
-        for page in ("report/", "report/file/", "report.json", "fixes.sql"):
+        for page in ("report/", "report/file/", "report.json", "fixes/source.sql", "fixes/target.sql"):
             visitor.get(f"/migrations/{migration}/{page}")
     for path in ("/", "/live/", "/servers/", "/admin/"):
         visitor.get(path)
