@@ -101,7 +101,7 @@ def read_roles(connection: Connection, *, host: str, with_passwords: bool) -> So
     found = fetch(connection, "copied_roles", Role)
     roles = tuple(role for role in found if not is_role_of(provider, role.name))
     names = {role.name for role in roles}
-    memberships = [each for each in _memberships(connection) if each.member in names]
+    memberships = [each for each in fetch(connection, "copied_role_memberships", Membership) if each.member in names]
     return SourceRoles(
         roles=roles,
         memberships=tuple(each for each in memberships if not is_role_of(provider, each.role)),
@@ -111,25 +111,6 @@ def read_roles(connection: Connection, *, host: str, with_passwords: bool) -> So
         provider=provider,
         own_roles=tuple(role.name for role in found if role.name not in names),
         own_memberships=tuple(each for each in memberships if is_role_of(provider, each.role)),
-    )
-
-
-def _memberships(connection: Connection) -> list[Membership]:
-    """Return one membership for each pair; from 16 on several grantors may have granted it, each with its options."""
-    merged: dict[tuple[str, str], Membership] = {}
-    for found in fetch(connection, "copied_role_memberships", Membership):
-        other = merged.get((found.role, found.member))
-        merged[found.role, found.member] = _joined(found, other) if other else found
-    return list(merged.values())
-
-
-def _joined(one: Membership, other: Membership) -> Membership:
-    return Membership(
-        one.role,
-        one.member,
-        admin=one.admin or other.admin,
-        inherit=one.inherit or other.inherit,
-        may_set=one.may_set or other.may_set,
     )
 
 
