@@ -6,39 +6,24 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
+from migrations_app.engine.findings import FindingSide
 from migrations_app.engine.spec import Side
 from migrations_app.models import Migration, MigrationFinding
 from migrations_app.selectors.findings import findings_of
 
-SCRIPT_ON = re.compile(r"\bscript (?:in \w+ )?(?:on|of) the (source|target)\b")
-ONE_OF_BOTH = re.compile(r"\b(source|target)\b")
 AFTERWARDS = re.compile(r"\bafter the migration\b")
+TO_BE_FILLED_IN = "…"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-def fix_side(finding: MigrationFinding) -> Side | None:
-    """Return the server on which the SQL of a fix runs; None where its words leave that to the reader.
-
-    What a later phase could not restore is missing on the target. A rule says in its fix where its script runs.
-    """
-    if finding.phase not in ("", "validation", "validate"):
-        return Side.TARGET
-    if found := SCRIPT_ON.search(finding.fix):
-        return Side(found[1])
-    clauses = re.split(r"[.;]\s", finding.fix)
-    clause = next((text for text in clauses if "script" in text), finding.fix)
-    named = set(ONE_OF_BOTH.findall(clause)) or set(ONE_OF_BOTH.findall(finding.subject.lower()))
-    return Side(named.pop()) if len(named) == 1 else None
 
 
 def fixes_script(migration: Migration, *, side: Side, database: str = "") -> str:
     """Return the fixes for one server as a script for psql; ``database`` (its name on the source) limits it to one.
 
-    Only SQL of open findings runs. What is done elsewhere, is accepted, or leaves the server open, is a comment. What
-    is to be done after the migration comes last, since its database may not exist before.
+    Only SQL of open findings runs. What is done elsewhere, is accepted, has to be filled in first, or leaves the server
+    open, is a comment. What is to be done after the migration comes last, since its database may not exist before.
     """
     findings = [row for row in findings_of(migration.pk) if not database or _source_name(row) == database]
-    findings = [row for row in findings if fix_side(row) in (side, None)]
+    findings = [row for row in findings if row.side in (side, FindingSide.BOTH, FindingSide.NONE)]
     runs = [row for row in findings if _runs(row)]
     before = [row for row in runs if not AFTERWARDS.search(row.fix)]
     lines = list(_head(migration, side=side, database=database, findings=findings, runs=len(runs)))
@@ -48,7 +33,8 @@ def fixes_script(migration: Migration, *, side: Side, database: str = "") -> str
     if rest := [row for row in findings if not _runs(row)]:
         lines += [
             "",
-            "-- Nothing below runs: it is done in another way, is accepted, or the server is yours to choose.",
+            "-- Nothing below runs: it is done in another way, is accepted, has a gap (…) for you to fill in, or may be",
+            "-- done on either server, as you choose.",
         ]
         for row in rest:
             lines += ["", *_heading(row), *_comment(row.fix_sql)]
@@ -62,7 +48,8 @@ def fixes_file_name(migration: Migration, *, side: Side, database: str = "") -> 
 
 
 def _runs(row: MigrationFinding) -> bool:
-    return bool(row.fix_sql.strip()) and row.accepted_at is None and fix_side(row) is not None
+    is_ready = bool(row.fix_sql.strip()) and TO_BE_FILLED_IN not in row.fix_sql
+    return is_ready and row.accepted_at is None and row.side != FindingSide.NONE
 
 
 def _head(

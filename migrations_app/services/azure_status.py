@@ -18,7 +18,16 @@ from migrations_app.engine.findings import Level
 from migrations_app.engine.spec import MigrationOption, RolePolicy
 from migrations_app.engine.validation import DATABASE_RULES, SERVER_RULES
 from migrations_app.engine.validation.rule import Rule
-from migrations_app.models import Migration, MigrationDatabase, MigrationFinding, PartState, State, TableCopy
+from migrations_app.models import (
+    Migration,
+    MigrationDatabase,
+    MigrationFinding,
+    PartState,
+    SourceType,
+    State,
+    TableCopy,
+)
+from migrations_app.models.states import BEYOND_MICROSOFT
 from migrations_app.selectors.rail import rail_of
 
 SSL_MODES = {
@@ -56,7 +65,7 @@ def azure_status_for(
             "migrationId": str(migration.pk),
             "migrationMode": migration.mode,
             "migrationOption": migration.option,
-            "sourceType": migration.source_type,
+            "sourceType": _source_type(migration),
             "sslMode": SSL_MODES.get(migration.source.sslmode, "Prefer"),
             "sourceDbServerResourceId": f"{migration.source.host}:{migration.source.port}@{migration.source.username}",
             "sourceDbServerFullyQualifiedDomainName": migration.source.host,
@@ -184,6 +193,11 @@ def _message(finding: MigrationFinding) -> str:
 def _worst(findings: Sequence[MigrationFinding]) -> str:
     states = {LEVELS.get(Level(finding.level), "Warning") for finding in findings}
     return next((state for state in ("Failed", "Warning") if state in states), "Succeeded")
+
+
+def _source_type(migration: Migration) -> str:
+    """Return the kind of source in Microsoft's words, which has none for some services."""
+    return SourceType.ON_PREMISES.value if migration.source_type in BEYOND_MICROSOFT else migration.source_type
 
 
 def _version(facts: dict[str, Any]) -> str | None:

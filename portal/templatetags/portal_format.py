@@ -60,6 +60,16 @@ PROVIDER_ICONS: dict[str, str] = {
 }
 
 
+SCRIPT_SIDES = {"source": "Script for the source server", "target": "Script for the target server"}
+SCRIPT_SIDES |= {"both": "Script for both servers", "": "Script, for the server that you choose"}
+
+
+@register.filter
+def script_side(side: str) -> str:
+    """Return the heading of a fix: the server on which its script runs."""
+    return SCRIPT_SIDES[side]
+
+
 @register.filter(name="bytes")
 def bytes_in_words(value: float | str | None) -> str:
     """Return a size in binary units with one decimal: ``12.4 GiB``."""

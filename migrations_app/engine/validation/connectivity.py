@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migrations_app.engine.errors import ConnectionFailed, EngineError
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.spec import DatabaseSpec
 from migrations_app.engine.validation.code import code
@@ -14,30 +14,35 @@ UNREACHABLE = code(
     Level.FAILED,
     "Server cannot be reached",
     why="Nothing can be moved without a connection to both servers.",
+    side=FindingSide.BOTH,
 )
 TLS_REFUSED = code(
     "603001",
     Level.FAILED,
     "TLS cannot be agreed on",
     why="The connection must be encrypted as the TLS mode demands, or it is not made.",
+    side=FindingSide.BOTH,
 )
 WRONG_PASSWORD = code(
     "603100",
     Level.FAILED,
     "Login refused",
     why="The migration logs in with this user and password for as long as it runs.",
+    side=FindingSide.BOTH,
 )
 NOT_READABLE = code(
     "PM1000",
     Level.UNKNOWN,
     "Checks that could not run",
     why="What was not checked may fail during the migration.",
+    side=FindingSide.BOTH,
 )
 NOT_OPENED = code(
     "PM2000",
     Level.FAILED,
     "Source database cannot be opened",
     why="Its tables are read through connections to that database.",
+    side=FindingSide.SOURCE,
 )
 
 TLS_KINDS = {"tls_required", "tls_refused", "ca_missing", "ca_wrong", "certificate_expired", "host_mismatch"}
@@ -52,6 +57,7 @@ def unreachable(server: Server, error: EngineError) -> Finding:
         saw=error.message,
         fix=error.hint,
         server_message=error.server_message,
+        side=FindingSide(server.endpoint.side),
     )
 
 
@@ -61,6 +67,7 @@ def not_run(server: Server, *, count: int) -> Finding:
         f"{server.endpoint.side.capitalize()} {server.endpoint.host}:{server.endpoint.port}",
         saw=f"{counted(count, 'check')} did not run, because this server could not be looked at.",
         fix="Mend the connection first, then validate again.",
+        side=FindingSide(server.endpoint.side),
     )
 
 

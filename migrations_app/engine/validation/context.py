@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from migrations_app.engine.findings import FindingSide
 from migrations_app.engine.postgres import Connection, Server
 from migrations_app.engine.postgres.queries.reading import ReadFailed, ReadTimedOut, Row, fetch
 from migrations_app.engine.probe_databases import by_name, limit_statements, read_databases
@@ -63,6 +64,11 @@ class SeenServer:
     def provider(self) -> Provider:
         """Who runs the server."""
         return provider_by_key(self.facts.provider)
+
+    @property
+    def side(self) -> FindingSide:
+        """Which of the two servers it is, for findings about either."""
+        return FindingSide(self.server.endpoint.side)
 
     @property
     def label(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.rule import database_rule
@@ -23,6 +23,7 @@ SEQUENCE_ENDS = code(
     "Sequence is near its end",
     why="At its end nextval fails, and with it every INSERT that takes a number from it. The move does not change "
     "that.",
+    side=FindingSide.SOURCE,
 )
 KEY_OVERFLOWS = code(
     "PM2051",
@@ -30,6 +31,7 @@ KEY_OVERFLOWS = code(
     "Integer key is near the end of its type",
     why="The next number beyond the type's range is refused with: integer out of range. To widen the column rewrites "
     "its table, which is cheapest just before or after a migration.",
+    side=FindingSide.TARGET,
 )
 
 

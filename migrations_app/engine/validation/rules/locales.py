@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.postgres import Connection
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.probe_values import DatabaseFacts
@@ -21,18 +21,21 @@ LOCALE_MISSING = code(
     Level.FAILED,
     "Database's locale does not exist on the target",
     why="CREATE DATABASE refuses a locale that the target's operating system or build does not have.",
+    side=FindingSide.TARGET,
 )
 COLLATION_MISSING = code(
     "603402",
     Level.FAILED,
     "Collation that columns use does not exist on the target",
     why="A table whose column names a missing collation cannot be created.",
+    side=FindingSide.TARGET,
 )
 OWN_COLLATION = code(
     "603403",
     Level.FAILED,
     "User-defined collation cannot be created on the target",
     why="It is built on a locale that the target does not have.",
+    side=FindingSide.NONE,
 )
 SORTS_DIFFERENTLY = code(
     "PM2020",
@@ -40,6 +43,7 @@ SORTS_DIFFERENTLY = code(
     "Collation has another version on the target",
     why="Text may sort differently there. Indexes are built anew and are right; but partitions by ranges of text, "
     "CHECK constraints and exclusion constraints that compare text may put or judge rows otherwise.",
+    side=FindingSide.TARGET,
 )
 NO_ENCODING = code(
     "PM2021",
@@ -47,6 +51,7 @@ NO_ENCODING = code(
     "Database has no declared encoding (SQL_ASCII)",
     why="The server stores bytes without knowing what they mean. The target database is made SQL_ASCII too and the "
     "bytes are copied unchanged, so nothing is lost; but clients that expect UTF-8 may meet other bytes.",
+    side=FindingSide.SOURCE,
 )
 
 

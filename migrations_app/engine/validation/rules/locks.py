@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.rule import database_rule
@@ -16,6 +16,7 @@ EXCLUSIVE = code(
     Level.WARNING,
     "Table is locked in exclusive mode",
     why="pg_dump waits until it can read the table; while this lock is held the migration does not begin.",
+    side=FindingSide.SOURCE,
 )
 
 

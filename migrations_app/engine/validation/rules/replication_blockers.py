@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.replication_names import PREFIX, replication_name
 from migrations_app.engine.validation.code import code
@@ -21,6 +21,7 @@ OPEN_TRANSACTION = code(
     "Long transaction on the source",
     why="A logical replication slot is ready only when every transaction that was open has ended, in any database; the "
     "migration waits until then.",
+    side=FindingSide.SOURCE,
 )
 PREPARED_TRANSACTION = code(
     "PM3041",
@@ -28,6 +29,7 @@ PREPARED_TRANSACTION = code(
     "Prepared transaction that nobody finished",
     why="It outlives its session and restarts: a logical replication slot waits for it until somebody commits it or "
     "rolls it back.",
+    side=FindingSide.SOURCE,
 )
 NAME_TAKEN = code(
     "PM3042",
@@ -35,12 +37,14 @@ NAME_TAKEN = code(
     "Publication or replication slot of this migration exists already",
     why="An earlier attempt left it behind, or somebody else uses the name: it cannot be created again, and a slot "
     "that nobody reads keeps WAL until the source's disk is full.",
+    side=FindingSide.SOURCE,
 )
 LEFTOVER_SLOT = code(
     "PM3043",
     Level.WARNING,
     "Replication slot of another migration that nobody reads",
     why="It keeps WAL on the source until its disk is full, and takes one of max_replication_slots.",
+    side=FindingSide.SOURCE,
 )
 
 

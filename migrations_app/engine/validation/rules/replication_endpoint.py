@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.providers import provider_by_key
 from migrations_app.engine.providers.comparison import effective
 from migrations_app.engine.validation.code import code
@@ -16,24 +16,28 @@ OFFLINE_ONLY = code(
     Level.FAILED,
     "The source's service offers no replication",
     why="An online migration reads changes from a logical replication slot of the source.",
+    side=FindingSide.SOURCE,
 )
 STANDBY = code(
     "PM3074",
     Level.FAILED,
     "Source is a standby",
     why="A publication can only be made on the primary, and so can the rows that measure lag and prove the cutover.",
+    side=FindingSide.SOURCE,
 )
 POOLER = code(
     "PM3075",
     Level.FAILED,
     "A pooler stands before the source",
     why="A stream of changes needs a connection to PostgreSQL itself; a pooler does not pass it on, or ends it.",
+    side=FindingSide.SOURCE,
 )
 NO_TRUNCATE = code(
     "PM3076",
     Level.WARNING,
     "TRUNCATE is not replicated",
     why="PostgreSQL 10 publishes INSERT, UPDATE and DELETE only: rows that TRUNCATE removed stay on the target.",
+    side=FindingSide.SOURCE,
 )
 
 

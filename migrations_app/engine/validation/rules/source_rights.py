@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.validation.catalog import RelationRow
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
@@ -19,6 +19,7 @@ NOT_READABLE = code(
     "Source user may not read everything",
     why="pg_dump locks every table before it reads the schema, and the copy reads every row; both end at the first "
     "table or sequence without SELECT.",
+    side=FindingSide.SOURCE,
 )
 ROWS_HIDDEN = code(
     "PM2001",
@@ -26,12 +27,14 @@ ROWS_HIDDEN = code(
     "Row-level security hides rows from the source user",
     why="Without BYPASSRLS or ownership a table with policies shows only some of its rows, or none: the portal reads "
     "with row_security off and would end with an error rather than lose them.",
+    side=FindingSide.SOURCE,
 )
 LARGE_OBJECTS_HIDDEN = code(
     "PM2002",
     Level.FAILED,
     "Source user may not read large objects",
     why="Large objects have an owner and grants of their own; pg_read_all_data does not include them.",
+    side=FindingSide.SOURCE,
 )
 OF_KIND = {"r": "table", "p": "table", "m": "materialized view", "S": "sequence"}
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.rule import database_rule
@@ -17,12 +17,14 @@ WITH_OIDS = code(
     Level.FAILED,
     "Table has OIDs",
     why="PostgreSQL 12 removed WITH OIDS: the hidden oid column and its values do not exist on the target.",
+    side=FindingSide.SOURCE,
 )
 REMOVED_TYPE = code(
     "PM2040",
     Level.FAILED,
     "Column has a type that the target no longer knows",
     why="PostgreSQL 12 removed abstime, reltime and tinterval; the table cannot be created.",
+    side=FindingSide.SOURCE,
 )
 REG_TYPE = code(
     "PM2041",
@@ -30,24 +32,28 @@ REG_TYPE = code(
     "Column names objects of the catalog",
     why="Values of types such as regclass are object numbers, which differ on the target: they are copied by name. A "
     "value whose object does not exist there when the row arrives, such as an index, is refused.",
+    side=FindingSide.SOURCE,
 )
 UNLOGGED = code(
     "PM2042",
     Level.INFO,
     "Unlogged tables",
     why="They are copied and stay unlogged: their rows are lost on the target if it crashes, as on the source.",
+    side=FindingSide.TARGET,
 )
 INVALID_INDEX = code(
     "PM2043",
     Level.INFO,
     "Index is invalid",
     why="A CREATE INDEX CONCURRENTLY that failed leaves an invalid index; pg_dump leaves it out.",
+    side=FindingSide.SOURCE,
 )
 TABLESPACE = code(
     "PM2044",
     Level.INFO,
     "Tablespaces are not kept",
     why="The target's machine has other disks; everything is created in the default tablespace.",
+    side=FindingSide.TARGET,
 )
 
 
