@@ -33,7 +33,7 @@ def fixes_script(migration: Migration, *, side: Side, database: str = "") -> str
     if rest := [row for row in findings if not _runs(row)]:
         lines += [
             "",
-            "-- Nothing below runs: it is done in another way, is accepted, has a gap (…) for you to fill in, or may be",
+            "-- Nothing below runs: it is done in another way, is accepted, has a gap (…) for you to fill in, or is",
             "-- done on either server, as you choose.",
         ]
         for row in rest:

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from migrations_app.engine.providers.modes import require_possible_mode
 from migrations_app.engine.spec import (
     AtWarnings,
     MigrationMode,
@@ -97,7 +98,11 @@ def draft_create(
     actor: User | None = None,
     address: str | None = None,
 ) -> Migration:
-    """Create a draft with two empty endpoints. Raises ``IntegrityError`` when the name is taken."""
+    """Create a draft with two empty endpoints.
+
+    Raises ``IntegrityError`` when the name is taken, ``ModeNotPossible`` where the source can be moved offline only.
+    """
+    require_possible_mode(source_type, mode=mode)
     with transaction.atomic():
         migration = Migration.objects.create(
             name=name,
@@ -123,7 +128,12 @@ def draft_set_setup(
     actor: User | None = None,
     address: str | None = None,
 ) -> None:
-    """Store name, source type, option and mode. Raises ``NotADraft``, or ``IntegrityError`` when the name is taken."""
+    """Store name, source type, option and mode.
+
+    Raises ``NotADraft``, ``IntegrityError`` when the name is taken, ``ModeNotPossible`` where the source can be moved
+    offline only.
+    """
+    require_possible_mode(source_type, mode=mode)
     values = {"name": name, "source_type": source_type, "option": option, "mode": mode}
     with transaction.atomic():
         _save_draft(migration, values=values, step="source")

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from migrations_app.engine.providers import provider_by_key
+from migrations_app.engine.providers.modes import CHOOSE_OFFLINE, why_offline_only
 from migrations_app.models import Migration, SourceType
 from migrations_app.services.drafts import draft_create, draft_set_setup
 from portal.access import person
@@ -16,7 +17,6 @@ from portal.forms.setup import SetupForm
 from portal.http import address_of
 from portal.wizard import seen
 from portal.wizard.connection_hints import FIRST_TYPES
-from portal.wizard.prerequisites import offline_only
 from portal.wizard.steps import rail, url_of
 
 TAKEN = "Another migration took this name just now. Choose another name."
@@ -74,5 +74,10 @@ def _context(form: SetupForm, migration: Migration | None) -> dict[str, Any]:
 
 
 def _card(value: str, label: str) -> dict[str, str]:
-    online = provider_by_key(value).online
-    return {"value": value, "label": label, "online": online, "offline_only": offline_only(value)}
+    why = why_offline_only(value)
+    return {
+        "value": value,
+        "label": label,
+        "online": provider_by_key(value).online,
+        "offline_only": why and f"{why} {CHOOSE_OFFLINE}",
+    }
