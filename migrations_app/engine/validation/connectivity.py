@@ -30,6 +30,14 @@ WRONG_PASSWORD = code(
     why="The migration logs in with this user and password for as long as it runs.",
     side=FindingSide.BOTH,
 )
+POOLED = code(
+    "PM1004",
+    Level.FAILED,
+    "Connection leads to a pooler",
+    why="A migration keeps a snapshot, settings and temporary state in its sessions; a pooler that hands sessions "
+    "around loses them.",
+    side=FindingSide.BOTH,
+)
 NOT_READABLE = code(
     "PM1000",
     Level.UNKNOWN,
@@ -47,11 +55,13 @@ NOT_OPENED = code(
 
 TLS_KINDS = {"tls_required", "tls_refused", "ca_missing", "ca_wrong", "certificate_expired", "host_mismatch"}
 
+CODE_OF_KIND = {"wrong_password": WRONG_PASSWORD, "pooler": POOLED}
+
 
 def unreachable(server: Server, error: EngineError) -> Finding:
     """Return the finding for a server that could not be looked at."""
     kind = error.kind if isinstance(error, ConnectionFailed) else ""
-    code_ = TLS_REFUSED if kind in TLS_KINDS else WRONG_PASSWORD if kind == "wrong_password" else UNREACHABLE
+    code_ = TLS_REFUSED if kind in TLS_KINDS else CODE_OF_KIND.get(kind, UNREACHABLE)
     return code_.found(
         f"{server.endpoint.side.capitalize()} {server.endpoint.host}:{server.endpoint.port}",
         saw=error.message,

@@ -10,6 +10,7 @@ from migrations_app.engine.providers.comparison import effective
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import ServerContext
 from migrations_app.engine.validation.online import online_server_rule
+from migrations_app.engine.validation.remedies import around_pooler
 
 OFFLINE_ONLY = code(
     "PM3070",
@@ -87,13 +88,14 @@ def source_is_direct(context: ServerContext) -> Iterator[Finding]:
     """The portal reaches the source itself, not a pooler or proxy before it."""
     facts = context.source.facts
     kind = context.source.provider.endpoint_kind(facts.host, facts.port)
-    problem = kind.problem if kind is not None and kind.is_pooled else ""
-    if facts.pooler or problem:
-        pooling = f"A connection pooler with {facts.pooler} pooling answers at this address." if facts.pooler else ""
+    pooled = kind if kind is not None and kind.is_pooled else None
+    if facts.pooler or pooled:
         yield POOLER.found(
             f"Source {facts.label}",
-            saw=f"{pooling} {problem}".strip(),
-            fix="Use the direct host name and port of PostgreSQL (usually 5432; no -pooler or .proxy- in the name).",
+            saw=f"A connection pooler with {facts.pooler} pooling answers at this address."
+            if facts.pooler
+            else f"This is a {pooled.name if pooled else 'pooler'}.",
+            fix=around_pooler(context.source),
         )
 
 

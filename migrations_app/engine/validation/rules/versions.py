@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.spec import MigrationMode
 from migrations_app.engine.validation.code import code
+from migrations_app.engine.validation.connectivity import POOLED
 from migrations_app.engine.validation.context import SeenServer, ServerContext
-from migrations_app.engine.validation.remedies import set_parameters
+from migrations_app.engine.validation.remedies import around_pooler, set_parameters
 from migrations_app.engine.validation.rule import server_rule
 
 SOURCE_MAJORS = range(10, 19)
@@ -41,14 +42,6 @@ DOWNGRADE = code(
     "Target is older than the source",
     why="A newer server's schema can hold what an older one does not know, and pg_restore may then lose it.",
     side=FindingSide.TARGET,
-)
-POOLED = code(
-    "PM1004",
-    Level.FAILED,
-    "Connection leads to a pooler",
-    why="A migration keeps a snapshot, settings and temporary state in its sessions; a pooler that hands sessions "
-    "around loses them.",
-    side=FindingSide.BOTH,
 )
 SAME_DATABASE = code(
     "PM1005",
@@ -129,12 +122,10 @@ def direct_connections(context: ServerContext) -> Iterator[Finding]:
     for seen in (context.source, context.target):
         if not seen.facts.pooler:
             continue
-        kind = seen.provider.endpoint_kind(seen.server.endpoint.host, seen.server.endpoint.port)
-        direct = "Use the direct host name and port of PostgreSQL (usually 5432; no -pooler or .proxy- in the name)."
         yield POOLED.found(
             f"{seen.server.endpoint.side.capitalize()} {seen.facts.label}",
             saw=f"A connection pooler with {seen.facts.pooler} pooling answers at this address.",
-            fix=kind.problem if kind and kind.is_pooled else direct,
+            fix=around_pooler(seen),
             level=Level.FAILED if seen.facts.pooler == "transaction" else Level.WARNING,
             side=seen.side,
         )
