@@ -49,7 +49,7 @@ SHELF_MEANING = {
     Shelf.UNKNOWN: "A check could not run, so nobody knows. Treat it as open.",
     Shelf.WARNING: "The migration works; read them before you use the target, and accept what may stay as it is.",
     Shelf.ACCEPTED: "Somebody decided that these may stay as they are.",
-    Shelf.INFO: "Nothing to do.",
+    Shelf.INFO: "Good to know: none of these stands in the way.",
 }
 SERVERS = "Servers and roles"
 
@@ -79,6 +79,7 @@ class Section:
 
     title: str
     lines: tuple[FindingLine, ...]
+    is_database: bool = False
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,8 @@ def _groups(lines: Sequence[FindingLine], *, only: FindingFilter, tally: Tally) 
 
 def _level_group(shelf: Shelf, lines: Sequence[FindingLine], *, count: int) -> Group:
     sections = [
-        Section(name or SERVERS, tuple(found)) for name, found in groupby(lines, key=lambda line: _place(line.row))
+        Section(name or SERVERS, tuple(found), is_database=bool(name))
+        for name, found in groupby(lines, key=lambda line: _place(line.row))
     ]
     if len(sections) == 1 and sections[0].title == SERVERS:
         sections = [replace(sections[0], title="")]

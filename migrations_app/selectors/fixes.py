@@ -59,7 +59,7 @@ def _head(
     only = f", database {database}" if database else ""
     yield from _comment(f"Fixes for the findings of migration {migration.name}: {side.value} server{only}.")
     yield from _comment(f"Read it first, then run it: psql -h {server.host} -p {server.port} -U ADMINISTRATOR -f FILE")
-    yield from _comment(f"{runs} of {len(findings)} findings are mended by SQL here.")
+    yield from _comment(f"{runs} of {len(findings)} findings {'is' if runs == 1 else 'are'} mended by SQL here.")
     yield "\\set ON_ERROR_STOP on"
 
 

@@ -70,6 +70,18 @@ def script_side(side: str) -> str:
     return SCRIPT_SIDES[side]
 
 
+@register.filter
+def fix_words(fix: str) -> str:
+    """Return what a fix says; commands for a provider's tool follow on lines of their own."""
+    return fix.partition("\n")[0]
+
+
+@register.filter
+def fix_commands(fix: str) -> str:
+    """Return the commands of a fix, empty where it has none."""
+    return fix.partition("\n")[2].strip()
+
+
 @register.filter(name="bytes")
 def bytes_in_words(value: float | str | None) -> str:
     """Return a size in binary units with one decimal: ``12.4 GiB``."""

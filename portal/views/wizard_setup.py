@@ -66,11 +66,16 @@ def _context(form: SetupForm, migration: Migration | None) -> dict[str, Any]:
         "steps": rail(migration, current="setup"),
         "seen": seen.setup_mark(migration) if migration else "",
         "first_types": [_card(value, labels[value]) for value in first],
-        "other_types": [card for card in types if card["value"] not in first],
+        "other_types": sorted((card for card in types if card["value"] not in first), key=_by_label),
         "chosen_type": form["source_type"].value(),
         "chosen_is_other": form["source_type"].value() not in [None, "", *first],
         "next_title": "source server",
     }
+
+
+def _by_label(card: dict[str, str]) -> tuple[bool, str]:
+    """What is in no list comes last."""
+    return card["value"] == SourceType.OTHER, card["label"].casefold()
 
 
 def _card(value: str, label: str) -> dict[str, str]:

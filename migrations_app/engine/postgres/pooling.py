@@ -53,9 +53,10 @@ def refuse_transaction_pooling(session: Session, *, endpoint: Endpoint) -> None:
     if kind:
         raise ConnectionFailed(
             f"A connection pooler with {kind} pooling answers at {endpoint.host}:{endpoint.port}, not PostgreSQL "
-            "itself: it would hand the settings of this portal's sessions to your applications.",
+            "itself.",
             kind="pooler",
-            hint=where_to_connect(endpoint.port, server_port=server_port),
+            hint=f"{where_to_connect(endpoint.port, server_port=server_port)} Such a pooler hands the settings of the "
+            "portal's sessions on to your applications, so nothing was tried through it.",
         )
 
 
