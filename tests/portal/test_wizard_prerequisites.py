@@ -86,6 +86,20 @@ def test_the_target_step_serves_both_until_it_is_known(browser: Client, server: 
     assert "A user who may create databases done" in after
 
 
+@pytest.mark.parametrize(
+    ("source_type", "advice"),
+    [("Neon", "Use the same name without -pooler."), ("Aiven", "avn project ca-get --target-filepath ca.pem")],
+)
+def test_the_smaller_services_can_be_chosen_and_say_what_they_need(
+    browser: Client, source_type: str, advice: str
+) -> None:
+    assert f'value="{source_type}"' in browser.get(reverse("migration-new")).content.decode()
+    draft = start_draft(browser, source_type=source_type, mode="Online")
+    text = page_text(browser.get(step_url(draft, "source")))
+    assert f"What an online source needs: {source_type}" in text
+    assert advice in text
+
+
 @pytest.mark.parametrize("source_type", ["Heroku_PostgreSQL", "Digital_Ocean_PostgreSQL"])
 def test_a_service_that_cannot_go_online_says_so_at_setup(browser: Client, source_type: str) -> None:
     page = browser.get(reverse("migration-new")).content.decode()
