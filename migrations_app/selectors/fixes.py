@@ -6,35 +6,35 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from migrations_app.engine.findings import FindingSide
+from migrations_app.engine.findings import FindingSide, ScriptUse
 from migrations_app.engine.spec import Side
 from migrations_app.models import Migration, MigrationFinding
 from migrations_app.selectors.findings import findings_of
 
-AFTERWARDS = re.compile(r"\bafter the migration\b")
 TO_BE_FILLED_IN = "…"
+VALIDATION = "validation"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def fixes_script(migration: Migration, *, side: Side, database: str = "") -> str:
     """Return the fixes for one server as a script for psql; ``database`` (its name on the source) limits it to one.
 
-    Only SQL of open findings runs. What is done elsewhere, is accepted, has to be filled in first, or leaves the server
-    open, is a comment. What is to be done after the migration comes last, since its database may not exist before.
+    Only SQL of open findings runs. What is done elsewhere, is accepted, has to be filled in first, or is somebody's
+    choice, is a comment. What is to be done after the migration comes last, since its database may not exist before.
     """
     findings = [row for row in findings_of(migration.pk) if not database or _source_name(row) == database]
     findings = [row for row in findings if row.side in (side, FindingSide.BOTH, FindingSide.NONE)]
     runs = [row for row in findings if _runs(row)]
-    before = [row for row in runs if not AFTERWARDS.search(row.fix)]
+    before = [row for row in runs if row.script_use != ScriptUse.AFTER]
     lines = list(_head(migration, side=side, database=database, findings=findings, runs=len(runs)))
     lines += _by_database(before, migration=migration, side=side)
-    if after := [row for row in runs if AFTERWARDS.search(row.fix)]:
+    if after := [row for row in runs if row.script_use == ScriptUse.AFTER]:
         lines += ["", "-- After the migration", *_by_database(after, migration=migration, side=side)]
     if rest := [row for row in findings if not _runs(row)]:
         lines += [
             "",
-            "-- Nothing below runs: it is done in another way, is accepted, has a gap (…) for you to fill in, or is",
-            "-- done on either server, as you choose.",
+            "-- Nothing below runs: it is done in another way, is accepted, has a gap (…) for you to fill in, or ends,",
+            "-- drops or changes something that you have to decide about.",
         ]
         for row in rest:
             lines += ["", *_heading(row), *_comment(row.fix_sql)]
@@ -49,7 +49,8 @@ def fixes_file_name(migration: Migration, *, side: Side, database: str = "") -> 
 
 def _runs(row: MigrationFinding) -> bool:
     is_ready = bool(row.fix_sql.strip()) and TO_BE_FILLED_IN not in row.fix_sql
-    return is_ready and row.accepted_at is None and row.side != FindingSide.NONE
+    is_decided = row.script_use != ScriptUse.CHOICE and row.side != FindingSide.NONE
+    return is_ready and is_decided and row.accepted_at is None
 
 
 def _head(
@@ -77,9 +78,10 @@ def _by_database(rows: Sequence[MigrationFinding], *, migration: Migration, side
 
 def _database(row: MigrationFinding, *, migration: Migration, side: Side) -> str:
     server = migration.source if side is Side.SOURCE else migration.target
-    if "template1" in row.fix:
-        return "template1"
-    if row.database is None:
+    if row.script_database:
+        return row.script_database
+    is_made_later = side is Side.TARGET and row.phase == VALIDATION and row.script_use != ScriptUse.AFTER
+    if row.database is None or is_made_later:
         return server.maintenance_database
     return row.database.source_name if side is Side.SOURCE else row.database.target_name
 

@@ -61,13 +61,14 @@ PROVIDER_ICONS: dict[str, str] = {
 
 
 SCRIPT_SIDES = {"source": "Script for the source server", "target": "Script for the target server"}
-SCRIPT_SIDES |= {"both": "Script for both servers", "": "Script, for the server that you choose"}
+SCRIPT_SIDES |= {"both": "Script for both servers", "": "Script"}
+SCRIPT_USES = {"after": ", to be run after the migration", "choice": ", if you decide to run it", "": ""}
 
 
-@register.filter
-def script_side(side: str) -> str:
-    """Return the heading of a fix: the server on which its script runs."""
-    return SCRIPT_SIDES[side]
+@register.simple_tag
+def script_heading(side: str, use: str, database: str) -> str:
+    """Return the heading of a fix's script: on which server, in which database if it is not the obvious one, when."""
+    return SCRIPT_SIDES[side] + (f", database {database}" if database else "") + SCRIPT_USES[use]
 
 
 @register.filter

@@ -105,4 +105,7 @@ def test_the_commands_of_a_fix_are_told_from_its_words() -> None:
 
 @pytest.mark.parametrize("side", FindingSide)
 def test_every_script_says_where_it_runs(side: FindingSide) -> None:
-    assert portal_format.script_side(side.value).startswith("Script")
+    assert portal_format.script_heading(side.value, "", "").startswith("Script")
+    assert portal_format.script_heading(side.value, "choice", "template1").endswith(
+        ", database template1, if you decide to run it"
+    )

@@ -49,7 +49,7 @@ def test_each_server_has_its_own_script_that_connects_to_each_database(owner: Mi
     assert runs(source) == [
         stop, '\\connect "c""rm"', mend, '\\connect "postgres"', mend, '\\connect "shop"', mend
     ]  # fmt: skip
-    assert runs(target) == [stop, '\\connect "shop_new"', "SELECT 'target';"]
+    assert runs(target) == [stop, '\\connect "postgres"', "SELECT 'target';"]
     assert "-- PM1 Warning: Object of PM1 in database shop" in source
 
 
@@ -75,7 +75,7 @@ def test_what_is_no_sql_or_is_accepted_or_unclear_is_a_comment(owner: Migration)
 
 def test_what_is_to_be_done_after_the_migration_comes_last(owner: Migration) -> None:
     shop = database(owner, "a_first")
-    add(owner, "PM1", shop, **ON_TARGET | {"fix": "Run it after the migration.", "fix_sql": "SELECT 'later';"})
+    add(owner, "PM1", shop, **ON_TARGET | {"script_use": "after", "fix_sql": "SELECT 'later';"})
     add(owner, "PM2", **ON_TARGET)
     script = fixes_script(owner, side=Side.TARGET)
     assert script.index("'target'") < script.index("-- After the migration") < script.index("'later'")
@@ -84,6 +84,26 @@ def test_what_is_to_be_done_after_the_migration_comes_last(owner: Migration) -> 
 def test_a_script_for_both_servers_is_in_both(owner: Migration) -> None:
     add(owner, "PM1", side="both", fix="Set it on both servers.", fix_sql="SELECT 'both';")
     assert all("SELECT 'both';" in runs(fixes_script(owner, side=side)) for side in Side)
+
+
+def test_what_a_person_has_to_decide_never_runs(owner: Migration) -> None:
+    add(owner, "PM1", side="source", script_use="choice", fix="Wait, or end it.", fix_sql="SELECT 'kill';")
+    script = fixes_script(owner, side=Side.SOURCE)
+    assert runs(script) == ["\\set ON_ERROR_STOP on"]
+    assert "-- SELECT 'kill';" in script
+
+
+def test_a_script_runs_in_a_database_that_is_there(owner: Migration) -> None:
+    shop = database(owner, "shop", "shop_new")
+    add(owner, "PM1", shop, **ON_TARGET)
+    add(owner, "PM2", shop, **ON_TARGET | {"script_database": "template1", "fix_sql": "SELECT 'pattern';"})
+    add(owner, "PM3", shop, **ON_TARGET | {"script_use": "after", "fix_sql": "SELECT 'later';"})
+    add(owner, "PM4", shop, **ON_TARGET | {"phase": "copy", "fix_sql": "SELECT 'restored';"})
+    assert [line for line in runs(fixes_script(owner, side=Side.TARGET)) if "connect" not in line][1:] == [
+        "SELECT 'target';", "SELECT 'restored';", "SELECT 'pattern';", "SELECT 'later';"
+    ]  # fmt: skip
+    connects = [line for line in runs(fixes_script(owner, side=Side.TARGET)) if "connect" in line]
+    assert connects == [f'\\connect "{name}"' for name in ("postgres", "shop_new", "template1", "shop_new")]
 
 
 def test_a_script_with_a_gap_never_runs(owner: Migration) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 
 PHASE = "validation"
 
@@ -34,6 +34,8 @@ class Code:
         server_message: str = "",
         database_id: str = "",
         side: FindingSide | None = None,
+        script_use: ScriptUse = ScriptUse.NOW,
+        script_database: str = "",
     ) -> Finding:
         """Return a finding of this kind about ``subject``."""
         return Finding(
@@ -48,6 +50,8 @@ class Code:
             database_id=database_id,
             phase=PHASE,
             side=next((known for known in (side, self.side) if known is not None), FindingSide.NONE),
+            script_use=script_use,
+            script_database=script_database,
         )
 
     def unknown(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres.queries.reading import fetch_one
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext, ServerContext
@@ -207,10 +207,12 @@ def _fires(row: TriggerRow) -> Finding:
             saw="It is set to ENABLE ALWAYS.",
             fix="If what it does must not be done twice, let it fire on the source alone, by the script there.",
             fix_sql=statement("ALTER TABLE {} ENABLE TRIGGER {};", table, row.trigger),
+            script_use=ScriptUse.CHOICE,
         )
     return ALWAYS_TRIGGER.found(
         subject,
         saw="It is set to ENABLE REPLICA: it never fires on the source, and on the target it would.",
         fix="If it is not meant for the rows that arrive, disable it: run the script on the source.",
         fix_sql=statement("ALTER TABLE {} DISABLE TRIGGER {};", table, row.trigger),
+        script_use=ScriptUse.CHOICE,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.rule import database_rule
@@ -106,4 +106,5 @@ def _key(row: CounterRow) -> Finding:
         fix_sql=statement("ALTER TABLE {} ALTER COLUMN {} TYPE bigint;", table, column)
         + "\n"
         + statement("ALTER SEQUENCE {} AS bigint;", (row.schema, row.name)),
+        script_use=ScriptUse.AFTER,
     )

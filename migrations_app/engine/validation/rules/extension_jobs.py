@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres.queries.reading import fetch, fetch_one
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext, ServerContext
@@ -117,6 +117,7 @@ def jobs_of_other_databases(context: ServerContext) -> Iterator[Finding]:
             fix="Deactivate them on the source before the migration (SELECT cron.alter_job(…, active := false)). After "
             "it run the script on the target, in the database that has pg_cron.",
             fix_sql="\n".join(_schedule(context, job) for job in jobs),
+            script_use=ScriptUse.AFTER,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.probe_values import ExtensionFacts
 from migrations_app.engine.validation.catalog import ExtensionRow
 from migrations_app.engine.validation.code import code
@@ -19,7 +19,7 @@ NOT_AVAILABLE = code(
     Level.FAILED,
     "Extension is not available on the target",
     why="Everything that uses the extension's types, functions or operators cannot be created without it.",
-    side=FindingSide.NONE,
+    side=FindingSide.SOURCE,
 )
 NOT_ALLOWED = code(
     "603108",
@@ -113,6 +113,7 @@ def _not_available(context: DatabaseContext, extension: ExtensionRow) -> Finding
         fix="Install the extension's files on the target's machine; or, if nothing uses the extension, drop it on the "
         "source. A managed service must support it: see its list of extensions.",
         fix_sql=f"DROP EXTENSION {extension.name};",
+        script_use=ScriptUse.CHOICE,
     )
 
 
@@ -149,6 +150,7 @@ def _check_available(context: DatabaseContext, extension: ExtensionRow, facts: E
             saw=f"{context.target.user} is no superuser, and {extension.name} is not a trusted extension there.",
             fix="Log in to the target as a superuser, or let one run the script in template1 there.",
             fix_sql=f'CREATE EXTENSION "{extension.name}";',
+            script_database="template1",
         )
 
 

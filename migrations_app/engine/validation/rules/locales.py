@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres import Connection
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.probe_values import DatabaseFacts
@@ -35,7 +35,7 @@ OWN_COLLATION = code(
     Level.FAILED,
     "User-defined collation cannot be created on the target",
     why="It is built on a locale that the target does not have.",
-    side=FindingSide.NONE,
+    side=FindingSide.SOURCE,
 )
 SORTS_DIFFERENTLY = code(
     "PM2020",
@@ -82,6 +82,7 @@ def _locale_missing(facts: DatabaseFacts, name: str, *, server_message: str, dat
         fix=f"On the target's machine install the locale (Debian: locale-gen {name}; Red Hat: glibc-langpack), restart "
         "PostgreSQL, and run the script. A managed service has a fixed list of locales.",
         fix_sql="SELECT pg_import_system_collations('pg_catalog');",
+        script_database="template1",
         server_message=server_message,
         database_id=database_id,
     )
@@ -103,6 +104,7 @@ def used_collations(context: DatabaseContext) -> Iterator[Finding]:
             fix="Import the operating system's collations by the script, in template1 of the target; or give "
             "the columns another collation on the source.",
             fix_sql="SELECT pg_import_system_collations('pg_catalog');",
+            script_database="template1",
         )
         for row in _collations(context)
         if row.schema == "pg_catalog" and row.name not in offered
@@ -137,6 +139,7 @@ def _own(row: UsedCollationRow, missing: dict[str, str]) -> Finding:
         saw=f"It is used by {counted(row.uses, 'object')}, and {reason}.",
         fix="Install the locale on the target's machine; or drop the collation on the source if nothing uses it.",
         fix_sql=statement("DROP COLLATION {};", (row.schema, row.name)),
+        script_use=ScriptUse.CHOICE,
         server_message=missing.get(row.collate or "", ""),
     )
 

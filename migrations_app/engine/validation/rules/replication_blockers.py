@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.replication_names import PREFIX, replication_name
 from migrations_app.engine.validation.code import code
@@ -85,6 +85,7 @@ def _open(row: TransactionRow) -> Finding:
         f"{row.query}",
         fix="Wait until it has ended, or end the session by the script; its transaction is rolled back then.",
         fix_sql=f"SELECT pg_terminate_backend({row.pid});",
+        script_use=ScriptUse.CHOICE,
     )
 
 
@@ -121,6 +122,8 @@ def prepared_transactions(context: ServerContext) -> Iterator[Finding]:
             fix=f"Finish it on the source, in database {row.database}, as {row.owner} or a superuser: by COMMIT "
             "PREPARED if it is wanted, else by the script.",
             fix_sql="ROLLBACK PREPARED '" + row.gid.replace("'", "''") + "';",
+            script_use=ScriptUse.CHOICE,
+            script_database=row.database,
         )
         for row in rows
         if row.age_seconds >= LONG_SECONDS
@@ -161,6 +164,7 @@ def replication_slots(context: ServerContext) -> Iterator[Finding]:
             f"{size(max(row.retained_bytes or 0 for row in left))} of WAL.",
             fix="If no other migration will go on with them, drop them on the source by the script.",
             fix_sql="\n".join(row.drop_sql for row in left),
+            script_use=ScriptUse.CHOICE,
         )
 
 

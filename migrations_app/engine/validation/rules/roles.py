@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.spec import RolePolicy
 from migrations_app.engine.validation.azure_target import on_azure, read_azure
@@ -78,7 +78,7 @@ MD5_PASSWORDS = code(
     "Passwords are kept as MD5 hashes",
     why="The hashes are copied as they are. PostgreSQL 18 warns of them and a later version will not know them; where "
     "a server asks for SCRAM, a role with an MD5 hash cannot log in.",
-    side=FindingSide.NONE,
+    side=FindingSide.SOURCE,
 )
 
 
@@ -103,6 +103,7 @@ def role_attributes(context: ServerContext) -> Iterator[Finding]:
                     saw=f"The role has {words}; the target user {context.target.user} may not give that.",
                     fix="If the role needs it, run the script on the target as an administrator after the migration.",
                     fix_sql=statement("ALTER ROLE {}", role.name) + f" {words};",
+                    script_use=ScriptUse.AFTER,
                 )
             )
     yield from capped(findings, ATTRIBUTES_DROPPED, what="roles")
@@ -181,6 +182,7 @@ def _differs(role: RoleRow, existing: RoleRow, differing: list[str]) -> Finding:
         saw=f"On the source it has {_words(role, differing)}; on the target {_words(existing, differing)}.",
         fix="If the source is right, run the script on the target.",
         fix_sql=statement("ALTER ROLE {}", role.name) + f" {_words(role, differing)};",
+        script_use=ScriptUse.CHOICE,
     )
 
 
@@ -219,6 +221,7 @@ def names_of_the_targets_provider(context: DatabaseContext) -> Iterator[Finding]
             "the service's own.",
             fix=f"Run the script on the source in {name}, or go on: what it was granted is left out, and told.",
             fix_sql="\n".join([*script, statement("DROP OWNED BY {};", row.name)]),
+            script_use=ScriptUse.CHOICE,
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.spec import Side
 from migrations_app.engine.validation.azure_target import on_azure
 from migrations_app.engine.validation.code import code
@@ -119,6 +119,7 @@ def _too_few(seen: SeenServer, *, free: int, needed: int, jobs: int) -> Finding:
         fix=f"End idle sessions, lower the parallelism to {max((free - EXTRA_CONNECTIONS) // 2, 1)}, or raise "
         "max_connections (needs a restart) or the connection limit of the user.",
         fix_sql=f"ALTER SYSTEM SET max_connections = {settings.max_connections + needed - free};",
+        script_use=ScriptUse.CHOICE,
         level=Level.WARNING if free > EXTRA_CONNECTIONS else Level.FAILED,
         side=seen.side,
     )

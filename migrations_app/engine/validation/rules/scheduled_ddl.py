@@ -99,6 +99,7 @@ def _jobs_found(name: str, jobs: list[JobRow], *, home: str, database_id: str) -
         + ".",
         fix=f"Pause them until the cutover by the script, run on the source in database {home} as their owner.",
         fix_sql="\n".join(f"SELECT cron.alter_job({job.id}, active := false);" for job in jobs),
+        script_database=home,
         database_id=database_id,
     )
 

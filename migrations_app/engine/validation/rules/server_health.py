@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres import Connection
 from migrations_app.engine.postgres.queries.reading import fetch, fetch_one
 from migrations_app.engine.validation.code import code
@@ -70,6 +70,7 @@ def checksum_failures(context: ServerContext) -> Iterator[Finding]:
                 "restore these tables from a backup. Check with pg_amcheck. When all is mended reset the count by "
                 "the script, in each of these databases.",
                 fix_sql="SELECT pg_stat_reset();",
+                script_use=ScriptUse.CHOICE,
                 side=seen.side,
             )
 
@@ -107,6 +108,7 @@ def _old(seen: SeenServer, rows: list[AgeRow]) -> Finding:
             f"-- database {row.database}\nVACUUM (FREEZE{', INDEX_CLEANUP off' if seen.facts.major >= 12 else ''});"
             for row in rows
         ),
+        script_use=ScriptUse.CHOICE,
         side=seen.side,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.spec import RolePolicy
 from migrations_app.engine.validation.code import code
@@ -26,7 +26,7 @@ READ_ONLY_COPIED = code(
     "Database or role is set to read-only and will be on the target",
     why="Settings of databases and roles are copied, so applications could not write on the target either. It is often "
     "what is left of an earlier cutover.",
-    side=FindingSide.NONE,
+    side=FindingSide.SOURCE,
 )
 
 
@@ -96,6 +96,7 @@ def _read_only(row: SettingRow) -> Finding:
         fix="If it is to stop writers during the migration, leave it and run the script on the target afterwards (with "
         "the target's name of the database); else run it on the source now.",
         fix_sql=reset,
+        script_use=ScriptUse.CHOICE,
     )
 
 

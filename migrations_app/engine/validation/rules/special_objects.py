@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.validation.code import Code, code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.rule import database_rule
@@ -120,9 +120,18 @@ def special_objects(context: DatabaseContext) -> Iterator[Finding]:
         yield from _old_operators(by_kind["postfix operator"], by_kind["array aggregate"])
 
 
-def _one(code_: Code, rows: list[SpecialRow], noun: str, *, saw: str, fix: str, fix_sql: str = "") -> Iterator[Finding]:
+def _one(
+    code_: Code,
+    rows: list[SpecialRow],
+    noun: str,
+    *,
+    saw: str,
+    fix: str,
+    fix_sql: str = "",
+    script_use: ScriptUse = ScriptUse.NOW,
+) -> Iterator[Finding]:
     if rows:
-        yield code_.found(counted(len(rows), noun), saw=saw, fix=fix, fix_sql=fix_sql)
+        yield code_.found(counted(len(rows), noun), saw=saw, fix=fix, fix_sql=fix_sql, script_use=script_use)
 
 
 def _replication(publications: list[SpecialRow], subscriptions: list[SpecialRow]) -> Iterator[Finding]:
@@ -229,6 +238,7 @@ def _old_operators(operators: list[SpecialRow], aggregates: list[SpecialRow]) ->
         saw=f"The source has {listed(row.name for row in operators)}.",
         fix="Drop them on the source and use a function instead.",
         fix_sql="\n".join(f"DROP OPERATOR {row.name};" for row in operators),
+        script_use=ScriptUse.CHOICE,
     )
     yield from _one(
         OLD_OPERATOR,
@@ -237,4 +247,5 @@ def _old_operators(operators: list[SpecialRow], aggregates: list[SpecialRow]) ->
         saw=f"{listed(row.name for row in aggregates)} use array functions whose argument types changed.",
         fix="Drop them on the source; create them again on the target with anycompatiblearray and anycompatible.",
         fix_sql="\n".join(f"DROP AGGREGATE {row.name};" for row in aggregates),
+        script_use=ScriptUse.CHOICE,
     )

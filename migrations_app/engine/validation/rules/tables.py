@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.rule import database_rule
@@ -69,6 +69,7 @@ def tables_with_oids(context: DatabaseContext) -> Iterator[Finding]:
             fix="If nothing reads its oid column, run the script on the source (it rewrites the table before "
             "PostgreSQL 12); else first copy the values into a column of your own.",
             fix_sql=statement("ALTER TABLE {} SET WITHOUT OIDS;", row.qualified),
+            script_use=ScriptUse.CHOICE,
         )
         for row in context.tables
         if row.has_oids
@@ -128,6 +129,7 @@ def storage_of_tables(context: DatabaseContext) -> Iterator[Finding]:
             fix_sql="\n".join(
                 statement("ALTER TABLE {} SET LOGGED;", row.qualified) for row in context.tables if row.is_unlogged
             ),
+            script_use=ScriptUse.AFTER,
         )
     by_space: dict[str, list[str]] = defaultdict(list)
     for row in context.relations:
@@ -162,6 +164,7 @@ def invalid_indexes(context: DatabaseContext) -> Iterator[Finding]:
             saw=f"The index on {row.schema}.{row.table} is invalid and will not be on the target.",
             fix="Rebuild it on the source if it is wanted, or drop it, by the script.",
             fix_sql=statement("DROP INDEX {};", (row.schema, row.index)),
+            script_use=ScriptUse.CHOICE,
         )
         for row in context.rows("validation_invalid_indexes", IndexRow)
         if takes(row.schema, row.table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import ServerContext
@@ -207,4 +207,5 @@ def target_slots(context: ServerContext) -> Iterator[Finding]:
             saw=f"Nobody reads {listed(f'{slot.name} (keeps {size(slot.kept_bytes)})' for slot in slots)}.",
             fix="Start their readers again, or, if they are forgotten, drop them on the target by the script.",
             fix_sql="\n".join(f"SELECT pg_drop_replication_slot('{slot.name}');" for slot in slots),
+            script_use=ScriptUse.CHOICE,
         )

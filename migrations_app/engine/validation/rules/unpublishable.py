@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres.queries.reading import fetch_one
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
@@ -109,6 +109,7 @@ def _unlogged(context: DatabaseContext, row: UnpublishedRow) -> Iterator[Finding
             fix="Nothing has to be done if they are small: the cutover takes longer by their copy. Else leave them out "
             "of the selection, or let them write WAL by the script, run on the source: it rewrites each table.",
             fix_sql="\n".join(statement("ALTER TABLE {} SET LOGGED;", table.qualified) for table in tables),
+            script_use=ScriptUse.CHOICE,
         )
 
 
