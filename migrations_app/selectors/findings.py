@@ -11,12 +11,15 @@ from uuid import UUID
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Case, Count, F, IntegerField, Min, Q, QuerySet, Value, When, Window
+from django.db.models.functions import Left, Length
 
 from migrations_app.engine.findings import ACCEPTABLE, Level
 from migrations_app.engine.validation.code import all_codes
 from migrations_app.models import MigrationFinding
 
 FINDINGS_PER_PAGE = 100
+SCRIPT_SHOWN = 8_000
+"""Characters of a fix script that the list shows; that of 100,000 tables has millions, which are downloaded."""
 OPENED_AT_ONCE = 3
 
 
@@ -52,6 +55,7 @@ SHELF_MEANING = {
     Shelf.INFO: "Good to know: none of these stands in the way.",
 }
 SERVERS = "Servers and roles"
+DATABASE_DEFERRED = ("database__facts", "database__selection", "database__step_times")
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,13 @@ class FindingLine:
     title: str
     is_acceptable: bool
     is_urgent: bool
+    script: str
+    script_length: int
+
+    @property
+    def is_script_cut(self) -> bool:
+        """Tell whether ``script`` is only the beginning of the fix script."""
+        return self.script_length > len(self.script)
 
 
 @dataclass(frozen=True)
@@ -136,7 +147,9 @@ def findings_of(migration_id: UUID) -> QuerySet[MigrationFinding]:
 def finding_page(migration_id: UUID, *, only: FindingFilter, page: str | int = 1) -> FindingPage:
     """Return one page of the list (two queries, however many there are)."""
     tally = tally_of(migration_id, text=only.text)
-    rows = _ordered(_matching(_rows(migration_id), text=only.text), grouping=only.grouping)
+    scripts = {"script": Left("fix_sql", SCRIPT_SHOWN), "script_length": Length("fix_sql")}
+    listed = _rows(migration_id).defer("fix_sql", *DATABASE_DEFERRED).annotate(**scripts)
+    rows = _ordered(_matching(listed, text=only.text), grouping=only.grouping)
     if only.shelf is not None:
         rows = rows.filter(shelf_is(only.shelf))
     paginator = Paginator(rows, FINDINGS_PER_PAGE)
@@ -180,7 +193,7 @@ def _shelf(level: str, is_accepted: bool) -> Shelf:
 
 def _rows(migration_id: UUID) -> QuerySet[MigrationFinding]:
     rows = MigrationFinding.objects.filter(migration_id=migration_id).select_related("database", "accepted_by")
-    return rows.defer("database__facts", "database__selection", "database__step_times")
+    return rows.defer(*DATABASE_DEFERRED)
 
 
 def _matching(rows: QuerySet[MigrationFinding], *, text: str) -> QuerySet[MigrationFinding]:
@@ -203,12 +216,15 @@ def _ordered(rows: QuerySet[MigrationFinding], *, grouping: Grouping) -> QuerySe
     return rows.order_by(place, worst, "subject", RANK, "pk")
 
 
-def _line(row: MigrationFinding, *, opens_failed: bool) -> FindingLine:
+def _line(row: Any, *, opens_failed: bool) -> FindingLine:
+    """``row`` is a finding with its ``script`` and ``script_length``."""
     return FindingLine(
         row=row,
         title=code_titles().get(row.code, ""),
         is_acceptable=row.level in ACCEPTABLE and row.accepted_at is None,
         is_urgent=opens_failed and row.level == Level.FAILED,
+        script=row.script,
+        script_length=row.script_length,
     )
 
 

@@ -5,6 +5,7 @@ Scripts that read ``properties.currentStatus`` keep working. Counters of online 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -142,18 +143,20 @@ def _validation(
     checked = [finding for finding in findings if finding.phase in VALIDATION_PHASES]
     if step.started_at is None and not checked:
         return None  # nothing has been validated, so nothing has succeeded
-    of_server = [finding for finding in checked if finding.database_id is None]
+    by_place: dict[UUID | None, list[MigrationFinding]] = defaultdict(list)
+    for finding in checked:
+        by_place[finding.database_id].append(finding)
     return {
         "status": _worst(checked),
         "validationStartTimeInUtc": _time(step.started_at),
         "validationEndTimeInUtc": _time(step.ended_at),
-        "serverLevelValidationDetails": _items(of_server, SERVER_CHECKS),
+        "serverLevelValidationDetails": _items(by_place.get(None, ()), SERVER_CHECKS),
         "dbLevelValidationDetails": [
             {
                 "databaseName": database.source_name,
                 "startedOn": _time(step.started_at),
                 "endedOn": _time(step.ended_at),
-                "summary": _items([row for row in checked if row.database_id == database.pk], DATABASE_CHECKS),
+                "summary": _items(by_place.get(database.pk, ()), DATABASE_CHECKS),
             }
             for database in databases
         ],
@@ -162,9 +165,11 @@ def _validation(
 
 def _items(findings: Sequence[MigrationFinding], checks: tuple[str, ...]) -> list[dict[str, Any]]:
     """One item for each of Microsoft's checks; a finding of ours that it has no check for belongs to the first."""
+    by_check: dict[str, list[MigrationFinding]] = {check: [] for check in checks}
+    for row in findings:
+        by_check[_check_of(row, checks)].append(row)
     items = []
-    for check in checks:
-        own = [row for row in findings if _check_of(row, checks) == check]
+    for check, own in by_check.items():
         messages = [{"state": LEVELS.get(Level(row.level), "Warning"), "message": _message(row)} for row in own]
         items.append({"type": check, "state": _worst(own), **({"messages": messages} if messages else {})})
     return items

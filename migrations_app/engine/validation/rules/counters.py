@@ -59,14 +59,20 @@ class CounterRow:
     used: float
     column_used: float | None
 
+    @property
+    def is_of_a_key(self) -> bool:
+        """Tell whether the column that it feeds comes to the end of its type."""
+        return self.column_used is not None and self.column_used > NEARLY_USED_UP
+
 
 @database_rule(SEQUENCE_ENDS, KEY_OVERFLOWS)
 def counters(context: DatabaseContext) -> Iterator[Finding]:
     """No sequence has used 80 % of its numbers, and no smallint or integer key that one feeds 80 % of its type."""
     rows = [row for row in _near_their_end(context) if context.takes(row.schema, row.name)]
-    keys = [row for row in rows if row.column_used is not None and row.column_used > NEARLY_USED_UP]
+    keys = [row for row in rows if row.is_of_a_key]
+    others = [row for row in rows if not row.is_of_a_key]
     yield from capped([_key(row) for row in keys], KEY_OVERFLOWS, what="columns")
-    yield from capped([_sequence(row) for row in rows if row not in keys], SEQUENCE_ENDS, what="sequences")
+    yield from capped([_sequence(row) for row in others], SEQUENCE_ENDS, what="sequences")
 
 
 def _near_their_end(context: DatabaseContext) -> Iterator[CounterRow]:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
-from migrations_app.engine.postgres import Connection
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.probe_values import DatabaseFacts
 from migrations_app.engine.validation.catalog import UsedCollationRow
@@ -106,7 +105,7 @@ def used_collations(context: DatabaseContext) -> Iterator[Finding]:
             fix_sql="SELECT pg_import_system_collations('pg_catalog');",
             script_database="template1",
         )
-        for row in _collations(context)
+        for row in context.collations
         if row.schema == "pg_catalog" and row.name not in offered
     ]
     yield from capped(findings, COLLATION_MISSING, what="collations")
@@ -115,8 +114,9 @@ def used_collations(context: DatabaseContext) -> Iterator[Finding]:
 @database_rule(OWN_COLLATION)
 def own_collations(context: DatabaseContext) -> Iterator[Finding]:
     """Every user-defined collation can be created on the target."""
-    own = [row for row in _collations(context) if row.schema != "pg_catalog"]
-    missing = missing_locales(context.target, _libc_names(own))
+    own = [row for row in context.collations if row.schema != "pg_catalog"]
+    names = _libc_names(own)
+    missing = context.servers.once(("locales", *sorted(names)), lambda: missing_locales(context.target, names))
     has_icu = context.target.facts.settings.has_icu
     findings = [_own(row, missing) for row in own if (row.provider == "i" and not has_icu) or _is_missing(row, missing)]
     yield from capped(findings, OWN_COLLATION, what="collations")
@@ -144,10 +144,6 @@ def _own(row: UsedCollationRow, missing: dict[str, str]) -> Finding:
     )
 
 
-def _collations(context: DatabaseContext) -> list[UsedCollationRow]:
-    return context.rows("validation_collations", UsedCollationRow)
-
-
 @dataclass(frozen=True)
 class VersionRow:
     """A row of queries/validation_collation_versions.sql."""
@@ -164,9 +160,8 @@ def collation_versions(context: DatabaseContext) -> Iterator[Finding]:
     if not locales:
         return
     keys = [normalized(locale) for _, locale in locales]
-    with context.target.connected() as connection:
-        target = _versions(connection, keys)
-    source = _versions(context.connection, keys)
+    target = context.servers.once(("collation versions", *keys), lambda: _target_versions(context, keys))
+    source = _by_locale(context.rows("validation_collation_versions", VersionRow, locales=keys))
     unknown = []
     for provider, locale in locales:
         key = (provider, normalized(locale))
@@ -183,8 +178,12 @@ def collation_versions(context: DatabaseContext) -> Iterator[Finding]:
         )
 
 
-def _versions(connection: Connection, locales: list[str]) -> dict[tuple[str, str], str | None]:
-    rows = fetch(connection, "validation_collation_versions", VersionRow, locales=locales)
+def _target_versions(context: DatabaseContext, locales: list[str]) -> dict[tuple[str, str], str | None]:
+    with context.target.connected() as connection:
+        return _by_locale(fetch(connection, "validation_collation_versions", VersionRow, locales=locales))
+
+
+def _by_locale(rows: Iterable[VersionRow]) -> dict[tuple[str, str], str | None]:
     return {(row.provider, row.locale): row.version for row in rows}
 
 
@@ -192,7 +191,7 @@ def _sorting_locales(context: DatabaseContext) -> list[tuple[str, str]]:
     """Return provider and name of each locale in use whose order may change from one version to the next."""
     facts = context.facts
     default = ("i", facts.locale or "") if facts.locale_provider == "icu" else ("c", facts.collate)
-    used = [(row.provider, row.locale or row.collate or "") for row in _collations(context)]
+    used = [(row.provider, row.locale or row.collate or "") for row in context.collations]
     locales = [default, *used] if facts.locale_provider != "builtin" else used
     return [pair for pair in dict.fromkeys(locales) if pair[0] in "ci" and pair[1] and not always_exists(pair[1])]
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from migrations_app.engine.findings import Finding, FindingSide, Level
-from migrations_app.engine.postgres.queries.reading import fetch_one
 from migrations_app.engine.postgres.replication import refusal_of_replication
 from migrations_app.engine.providers.parameters import how_to_allow_replication
 from migrations_app.engine.validation.catalog import RelationRow
@@ -94,7 +93,7 @@ class PublishingRow:
 @online_database_rule(NO_CREATE)
 def may_create_publication(context: DatabaseContext) -> Iterator[Finding]:
     """The source user may create a publication in the database."""
-    if not fetch_one(context.connection, "online_publishing", PublishingRow).may_create:
+    if not context.row("online_publishing", PublishingRow).may_create:
         name, user = context.database.source_name, context.source.user
         yield NO_CREATE.found(
             f"Database {name}",

@@ -193,7 +193,7 @@ def _words(role: RoleRow, names: list[str]) -> str:
 @database_rule(OWNER_MISSING, OWNER_OUT_OF_REACH)
 def owners(context: DatabaseContext) -> Iterator[Finding]:
     """Every role that owns or was granted something will exist on the target, and its owners can be set there."""
-    rows = context.rows("validation_owners", OwnerRow)
+    rows = context.owners
     rows = [row for row in rows if not context.source.provider.owns_role(row.name)]
     missing = [row.name for row in rows if row.name not in context.target.roles]
     if missing and context.servers.spec.options.roles is RolePolicy.SKIP:
@@ -211,7 +211,7 @@ def owners(context: DatabaseContext) -> Iterator[Finding]:
 def names_of_the_targets_provider(context: DatabaseContext) -> Iterator[Finding]:
     """No role that owns or was granted something bears a name that is the target provider's own."""
     name, source, target = context.database.source_name, context.source.provider, context.target.provider
-    for row in context.rows("validation_owners", OwnerRow):
+    for row in context.owners:
         if row.name.startswith("pg_") or source.owns_role(row.name) or not target.owns_role(row.name):
             continue
         script = [statement("REASSIGN OWNED BY {} TO {};", row.name, context.source.user)] if row.owns else []

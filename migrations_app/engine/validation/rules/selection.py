@@ -93,8 +93,7 @@ def _takes_schema(context: DatabaseContext, schema: str) -> bool:
     selection = context.database.selection
     if schema in selection.exclude_schemas:
         return False
-    chosen = {*selection.include_schemas, *(name for name, _ in selection.include_tables)}
-    return not chosen or schema in chosen
+    return not selection.chosen_schemas or schema in selection.chosen_schemas
 
 
 def _finding(code_: Code, row: ReferenceRow) -> Finding:

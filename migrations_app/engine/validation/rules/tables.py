@@ -87,16 +87,21 @@ class ColumnRow:
     type: str
     kind: str
 
+    @property
+    def names_objects(self) -> bool:
+        """Tell whether it is of a reg* type; the others were removed from PostgreSQL."""
+        return self.type.lstrip("_").startswith("reg")
+
 
 @database_rule(REMOVED_TYPE, REG_TYPE)
 def special_columns(context: DatabaseContext) -> Iterator[Finding]:
     """No column has a type that the target no longer knows; tells which columns hold names of catalog objects."""
     takes = context.database.selection.takes
     rows = [row for row in context.rows("validation_special_columns", ColumnRow) if takes(row.schema, row.table)]
-    removed = [row for row in rows if not row.type.lstrip("_").startswith("reg")]
+    removed = [row for row in rows if not row.names_objects]
     if context.target.facts.major >= 12:
         yield from capped([_removed(row) for row in removed], REMOVED_TYPE, what="columns")
-    named = [row for row in rows if row not in removed and row.kind in "rpm"]
+    named = [row for row in rows if row.names_objects and row.kind in "rpm"]
     if named:
         columns = listed(f"{row.schema}.{row.table}.{row.column} ({row.type})" for row in named)
         yield REG_TYPE.found(

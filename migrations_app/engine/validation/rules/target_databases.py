@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -229,11 +229,13 @@ def overwritten_data(context: DatabaseContext) -> Iterator[Finding]:
 @server_rule(SAME_TARGET_NAME, BAD_TARGET_NAME)
 def target_names(context: ServerContext) -> Iterator[Finding]:
     """Names on the target are different from each other, short enough and not taken by PostgreSQL or the provider."""
-    counts = Counter(_cut(database.target_name) for database in context.spec.databases)
+    sources: dict[str, list[str]] = defaultdict(list)
+    for database in context.spec.databases:
+        sources[_cut(database.target_name)].append(database.source_name)
     for database in context.spec.databases:
         name = database.target_name
-        same = [other.source_name for other in context.spec.databases if _cut(other.target_name) == _cut(name)]
-        if counts[_cut(name)] > 1:
+        same = sources[_cut(name)]
+        if len(same) > 1:
             yield SAME_TARGET_NAME.found(
                 name,
                 saw=f"{listed(same)} would all become {_cut(name)} on the target.",

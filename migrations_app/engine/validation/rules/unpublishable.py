@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
-from migrations_app.engine.postgres.queries.reading import fetch_one
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.online import online_database_rule
@@ -86,7 +85,7 @@ class UnpublishedRow:
 @online_database_rule(UNLOGGED, FOREIGN, TEMPORARY, MATERIALIZED, LARGE_OBJECTS, SEQUENCES)
 def unpublished(context: DatabaseContext) -> Iterator[Finding]:
     """Tells which tables, views, sequences and large objects replication leaves out, and when they are copied."""
-    row = fetch_one(context.connection, "online_unpublished", UnpublishedRow)
+    row = context.row("online_unpublished", UnpublishedRow)
     yield from _unlogged(context, row)
     if row.large_objects and context.database.selection.is_everything:
         yield _large_objects(context, row)
