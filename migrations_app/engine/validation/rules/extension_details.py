@@ -112,7 +112,9 @@ class TriggerRow:
 @database_rule(EXTENSION_TRIGGERS)
 def triggers_on_extensions(context: DatabaseContext) -> Iterator[Finding]:
     """Nobody put a trigger on a table that belongs to an extension."""
-    rows = context.rows("validation_extension_triggers", TriggerRow)
+    rows = [
+        row for row in context.rows("validation_extension_triggers", TriggerRow) if context.takes(row.schema, row.table)
+    ]
     if rows:
         yield EXTENSION_TRIGGERS.found(
             counted(len(rows), "trigger"),

@@ -137,7 +137,8 @@ def _own(row: UsedCollationRow, missing: dict[str, str]) -> Finding:
 
 
 def _collations(context: DatabaseContext) -> list[UsedCollationRow]:
-    return context.rows("validation_collations", UsedCollationRow)
+    own = context.source.provider.owns_schema
+    return [row for row in context.rows("validation_collations", UsedCollationRow) if not own(row.schema)]
 
 
 @dataclass(frozen=True)
