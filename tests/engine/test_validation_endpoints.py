@@ -117,8 +117,9 @@ def test_a_pooler_is_refused_in_the_providers_words(source: RunningServer, targe
     ("host", "online", "level"),
     [
         ("shop.cluster-ro-abc1.eu-west-1.rds.amazonaws.com", False, Level.WARNING),
-        ("shop.cluster-ro-abc1.eu-west-1.rds.amazonaws.com", True, Level.FAILED),
+        ("shop.cluster-ro-abc1.eu-west-1.rds.amazonaws.com", True, None),  # PM3074 tells it
         ("etl.cluster-custom-abc1.eu-west-1.rds.amazonaws.com", False, Level.WARNING),
+        ("etl.cluster-custom-abc1.eu-west-1.rds.amazonaws.com", True, Level.FAILED),
         ("shop.cluster-abc1.eu-west-1.rds.amazonaws.com", True, None),
         ("shop-1.abc1.eu-west-1.rds.amazonaws.com", True, None),
     ],

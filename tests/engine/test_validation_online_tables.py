@@ -12,7 +12,7 @@ from migrations_app.engine.findings import Level
 from migrations_app.engine.replication_names import replication_name
 from migrations_app.engine.spec import Selection, Side
 from migrations_app.engine.validation.rules import full_identity, replication_blockers
-from tests.engine.validating import database, drop_role, new_role, of_code, only
+from tests.engine.validating import database, drop_role, is_silent, new_role, of_code, only
 from tests.engine.validating_online import MIGRATION, of_online, validated_online
 from tests.fixtures.servers import RunningServer, ServerPool
 
@@ -314,7 +314,11 @@ def played_extensions(tmp_path: Path) -> Path:
     folder.mkdir()
     for name, script, schema in (
         ("pg_cron", CRON, "cron"),
-        ("pg_partman", "CREATE TABLE part_config (parent_table text);", "partman"),
+        (
+            "pg_partman",
+            "CREATE TABLE part_config (parent_table text, automatic_maintenance text DEFAULT 'on');",
+            "partman",
+        ),
     ):
         (folder / f"{name}.control").write_text(f"default_version = '1'\nschema = {schema}\nrelocatable = false\n")
         (folder / f"{name}--1.sql").write_text(script)
@@ -345,6 +349,9 @@ def test_jobs_that_change_the_schema(servers: ServerPool, target: RunningServer,
         source.psql("CREATE SCHEMA partman; CREATE EXTENSION pg_partman", database="shop")
         assert not of_code(validated_online(source, target, "shop"), "PM3051")
         source.psql("INSERT INTO partman.part_config VALUES ('public.events')", database="shop")
-        assert "public.events" in only(validated_online(source, target, "shop"), "PM3051").saw
+        finding = only(validated_online(source, target, "shop"), "PM3051")
+        assert "public.events" in finding.saw
         hidden = only(validated_online(role.endpoint(source, Side.SOURCE), target, "shop"), "PM3051")
-        assert hidden.level is Level.UNKNOWN
+        assert (hidden.level, "GRANT SELECT" in hidden.fix) == (Level.UNKNOWN, True)
+        source.psql(finding.fix_sql, database="shop")
+        assert is_silent(validated_online(source, target, "shop"), "PM3051")
