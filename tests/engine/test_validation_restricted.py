@@ -8,7 +8,7 @@ import pytest
 
 from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.spec import Side
-from tests.engine.validating import Role, drop_role, is_silent, new_role, of_code, only, validated
+from tests.engine.validating import Role, drop_role, fires, is_silent, new_role, of_code, only, validated
 from tests.fixtures.made_up import CRON, PARTMAN, POSTGIS_2, TIMESCALE, MadeUp
 from tests.fixtures.servers import RunningServer, ServerPool
 
@@ -128,6 +128,17 @@ def test_rasters_of_postgis_2(ours: MadeUp, theirs: MadeUp) -> None:
         assert "raster columns" in finding.saw
         ours.server.psql(finding.fix_sql, database=name)
         assert is_silent(_made_up(ours, theirs, name), "603406")
+
+
+def test_an_extension_that_is_older_on_the_target(ours: MadeUp, theirs: MadeUp) -> None:
+    ours.offer("lists", "2.10")
+    theirs.offer("lists", "2.9")
+    with ours.server.fresh_database() as name:
+        ours.server.psql("CREATE EXTENSION lists", database=name)
+        finding = fires(_made_up(ours, theirs, name), "PM2010")
+        assert (finding.level, finding.subject) == (Level.WARNING, "Extension lists")
+        theirs.offer("lists", "2.10")
+        assert is_silent(_made_up(ours, theirs, name), "PM2010")
 
 
 def test_an_extension_in_a_system_schema(ours: MadeUp, theirs: MadeUp) -> None:
