@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -18,6 +19,7 @@ from migrations_app.engine.findings import Level
 from migrations_app.engine.spec import Side
 from migrations_app.engine.validation.rules.network import Sample
 from migrations_app.engine.validation.rules.server_health import ClockSample
+from portal.local_postgres.unprivileged import identity_for
 from tests.engine.validating import drop_role, fires, is_silent, new_role, of_code, only, validated
 from tests.fixtures.proxies import throttled
 from tests.fixtures.servers import RunningServer, ServerPool
@@ -66,31 +68,33 @@ AGE = 1_600_000_000
 
 def test_old_transaction_ids(servers: ServerPool, target: RunningServer) -> None:
     """The server's counter is put forward, as so many transactions would take days."""
-    with servers.fresh(17) as source:  # with pg_resetwal
+    with servers.fresh(17, autovacuum_freeze_max_age=2_000_000_000) as source:  # else autovacuum is at once there
         source.create_database("shop")
         assert is_silent(validated(source, target, "shop"), "PM1071")
         _put_forward(source, AGE)
         finding = fires(validated(source, target, "shop"), "PM1071")
         assert "-- database shop\nVACUUM (FREEZE, INDEX_CLEANUP off);" in finding.fix_sql
-        source.psql("ALTER DATABASE template0 ALLOW_CONNECTIONS true")  # autovacuum, which is off here, goes there
-        for name in ("shop", "postgres", "template1", "template0"):
-            source.psql("VACUUM (FREEZE, INDEX_CLEANUP off)", database=name)
+        for name, first, script in re.findall(r"-- database (\w+)(?: \(first: (.*;).*\))?\n(.*;)", finding.fix_sql):
+            source.psql(first)
+            source.psql(script, database=name)
         assert is_silent(validated(source, target, "shop"), "PM1071")
 
 
 def _put_forward(server: RunningServer, next_id: int) -> None:
     """Set the next transaction's number; the file that holds what became of it must be there."""
-    server.stop()
     data_dir = Path(server.cluster.data_dir)
     owner = data_dir.stat()
     segment = data_dir / "pg_xact" / f"{next_id // 1_048_576:04X}"
     segment.write_bytes(bytes(262_144))
     os.chown(segment, owner.st_uid, owner.st_gid)
-    tool = str(server.cluster.installation.tool("pg_resetwal"))
-    command = [tool, "--next-transaction-id", str(next_id), "--pgdata", str(data_dir)]
-    subprocess.run(
-        command, check=True, capture_output=True, user=owner.st_uid, group=owner.st_gid, extra_groups=[], cwd="/"
-    )
+    tool = server.cluster.installation.tool("pg_resetwal")
+    identity = identity_for(data_dir, bin_dir=server.cluster.installation.bin_dir)
+    oldest = server.psql("SELECT min(datfrozenxid::text::int8) FROM pg_database")
+    ids = ("--next-transaction-id", str(next_id), "--oldest-transaction-id", oldest)
+    server.stop()
+    command = identity.command(tool, *ids, "--pgdata", str(data_dir))
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd="/", env={"LC_ALL": "C"})
+    assert done.returncode == 0, done.stderr
     server.start()
 
 
