@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from migrations_app.engine.probe_databases import by_name, limit_statements, rea
 from migrations_app.engine.probe_server import probe_server
 from migrations_app.engine.probe_values import DatabaseFacts, ServerFacts
 from migrations_app.engine.providers import Provider, provider_by_key
-from migrations_app.engine.spec import DatabaseSpec, MigrationSpec
+from migrations_app.engine.spec import DatabaseSpec, MigrationSpec, Selection
 from migrations_app.engine.validation.catalog import (
     CollationRow,
     ExtensionRow,
@@ -178,10 +178,16 @@ class DatabaseContext:
         return self.source.databases[self.database.source_name]
 
     @cached_property
+    def selection(self) -> Selection:
+        """What moves: what was chosen, and nothing of the schemas that are the source provider's own."""
+        chosen = self.database.selection
+        return replace(chosen, exclude_schemas=(*chosen.exclude_schemas, *self.source.provider.schemas))
+
+    @cached_property
     def relations(self) -> list[RelationRow]:
         """The relations that are part of the migration; nothing of extensions but their users' data."""
-        takes = self.database.selection.takes
-        return [row for row in self._read_once("validation_relations", RelationRow) if takes(row.schema, row.name)]
+        rows = self._read_once("validation_relations", RelationRow)
+        return [row for row in rows if self.takes(row.schema, row.name)]
 
     @cached_property
     def tables(self) -> list[RelationRow]:
@@ -195,8 +201,9 @@ class DatabaseContext:
 
     @cached_property
     def collations(self) -> list[UsedCollationRow]:
-        """The collations that are user-defined or used by something."""
-        return self._read_once("validation_collations", UsedCollationRow)
+        """The collations that are user-defined or used by something, without those in a provider's own schemas."""
+        own = self.source.provider.owns_schema
+        return [row for row in self._read_once("validation_collations", UsedCollationRow) if not own(row.schema)]
 
     @cached_property
     def owners(self) -> list[OwnerRow]:
@@ -209,7 +216,7 @@ class DatabaseContext:
 
     def takes(self, schema: str, table: str) -> bool:
         """Tell whether ``schema.table`` is part of the migration."""
-        return self.database.selection.takes(schema, table)
+        return self.selection.takes(schema, table)
 
     def rows(self, name: str, into: type[Row], /, **parameters: Any) -> list[Row]:
         """Return the rows of the query ``name`` in this database, within the rule's time."""

@@ -194,8 +194,7 @@ class TriggerRow:
 @online_database_rule(ALWAYS_TRIGGER)
 def silent_triggers(context: DatabaseContext) -> Iterator[Finding]:
     """No trigger that moves is one that fires while changes are applied."""
-    takes = context.database.selection.takes
-    rows = [row for row in context.rows("online_always_triggers", TriggerRow) if takes(row.schema, row.table)]
+    rows = [row for row in context.rows("online_always_triggers", TriggerRow) if context.takes(row.schema, row.table)]
     yield from capped([_fires(row) for row in rows], ALWAYS_TRIGGER, what="triggers")
 
 

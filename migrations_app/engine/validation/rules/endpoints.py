@@ -10,10 +10,11 @@ from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.postgres.queries.reading import fetch_one
 from migrations_app.engine.providers import provider_by_key
 from migrations_app.engine.providers.comparison import difference_in_words, differs, is_harmless
-from migrations_app.engine.spec import MigrationMode
+from migrations_app.engine.spec import MigrationMode, Side
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import SeenServer, ServerContext
 from migrations_app.engine.validation.rule import server_rule
+from migrations_app.engine.validation.standby import is_standby_or_reader
 from migrations_app.engine.validation.wording import counted
 
 CONNECTIONS = 4
@@ -62,10 +63,20 @@ def kind_of_source(context: ServerContext) -> Iterator[Finding]:
 @server_rule(SEVERAL_SERVERS)
 def one_server_answers(context: ServerContext) -> Iterator[Finding]:
     """Each address leads to one server, and not to a reader: no balanced endpoint by its name, and none by trying."""
+    online = context.spec.mode is MigrationMode.ONLINE
     for seen in (context.source, context.target):
-        if seen.facts.pooler:
-            continue
-        yield from _by_trying(seen) or _by_name(seen, online=context.spec.mode is MigrationMode.ONLINE)
+        if not (seen.facts.pooler or _is_told_as_a_standby(seen, online=online)):
+            yield from _by_trying(seen) or _by_name(seen, online=online)
+
+
+def _is_told_as_a_standby(seen: SeenServer, *, online: bool) -> bool:
+    """Tell whether another rule refuses this address already, as that of a standby or reader: one cause, one finding.
+
+    These are PM1006 about the target, and PM3074 about the source of an online migration.
+    """
+    if seen.server.endpoint.side is Side.TARGET:
+        return seen.facts.settings.in_recovery
+    return online and is_standby_or_reader(seen)
 
 
 def _by_trying(seen: SeenServer) -> list[Finding]:
@@ -89,7 +100,7 @@ def _by_trying(seen: SeenServer) -> list[Finding]:
 
 
 def _by_name(seen: SeenServer, *, online: bool) -> list[Finding]:
-    """A reader or balanced name with one server behind it works until a second one joins; online it never does."""
+    """A reader or balanced name with one server behind it works until a second one joins: too risky online."""
     kind = seen.provider.endpoint_kind(seen.server.endpoint.host, seen.server.endpoint.port)
     if kind is None or kind.is_pooled or not (kind.is_balanced or kind.reads_only):
         return []

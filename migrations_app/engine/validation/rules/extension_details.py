@@ -42,6 +42,7 @@ AT_HOME_IN_PG_CATALOG = frozenset(
     {"adminpack", "jsonb_plperl", "lo_plperl", "pg_cron", "plv8", "plcoffee", "plls", "tcn"}
 )
 MOVABLE_RASTER_SINCE = 3
+MAX_SCRIPT = 1_000
 
 
 @database_rule(POSTGIS)
@@ -111,18 +112,22 @@ class TriggerRow:
     table: str
     trigger: str
     extension: str
+    definition: str
 
 
 @database_rule(EXTENSION_TRIGGERS)
 def triggers_on_extensions(context: DatabaseContext) -> Iterator[Finding]:
     """Nobody put a trigger on a table that belongs to an extension."""
-    rows = context.rows("validation_extension_triggers", TriggerRow)
+    rows = [
+        row for row in context.rows("validation_extension_triggers", TriggerRow) if context.takes(row.schema, row.table)
+    ]
     if rows:
         yield EXTENSION_TRIGGERS.found(
             counted(len(rows), "trigger"),
             saw="These are "
             + listed(f"{row.trigger} on {row.schema}.{row.table} of {row.extension}" for row in rows)
             + ".",
-            fix="Create them on the target by hand after the migration; SELECT pg_get_triggerdef(oid) FROM pg_trigger "
-            "shows how they were made.",
+            fix="Create them on the target by the script, in that database, after the migration. What is not needed "
+            "any more can be dropped on the source before.",
+            fix_sql="\n".join(f"{row.definition};" for row in rows[:MAX_SCRIPT]),
         )

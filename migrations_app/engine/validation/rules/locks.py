@@ -39,8 +39,7 @@ class LockRow:
 def exclusive_locks(context: DatabaseContext) -> Iterator[Finding]:
     """No session and no prepared transaction holds a table of the migration in exclusive mode."""
     rows = context.rows("validation_exclusive_locks", LockRow)
-    takes = context.database.selection.takes
-    findings = [_locked(row) for row in rows if takes(row.schema, row.name)]
+    findings = [_locked(row) for row in rows if context.takes(row.schema, row.name)]
     yield from capped(findings, EXCLUSIVE, what="locks")
 
 

@@ -11,6 +11,7 @@ from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import ServerContext
 from migrations_app.engine.validation.online import online_server_rule
 from migrations_app.engine.validation.remedies import around_pooler
+from migrations_app.engine.validation.standby import is_standby_or_reader
 
 OFFLINE_ONLY = code(
     "PM3070",
@@ -60,12 +61,11 @@ def service_replicates(context: ServerContext) -> Iterator[Finding]:
 def source_is_the_primary(context: ServerContext) -> Iterator[Finding]:
     """The source is a primary server, not a standby or reader endpoint."""
     facts, provider = context.source.facts, context.source.provider
-    kind = provider.endpoint_kind(facts.host, facts.port)
-    leads_to_readers = kind is not None and kind.reads_only
-    if not facts.settings.in_recovery and not leads_to_readers:
+    if not is_standby_or_reader(context.source):
         return
+    kind = provider.endpoint_kind(facts.host, facts.port)
     saw = "The source is in recovery (pg_is_in_recovery() is true)." if facts.settings.in_recovery else ""
-    if kind is not None and leads_to_readers:
+    if kind is not None and kind.reads_only:
         saw = f"{saw} The host name is a {kind.name}. {kind.problem}"
     elif not provider.has_aurora_version:
         saw += f" {_of_a_standby(facts.major)}"

@@ -146,7 +146,7 @@ class TreeRow:
 def target_locks(context: DatabaseContext) -> Iterator[Finding]:
     """The target's lock table holds a lock for each partition of the largest partitioned table, and its indexes."""
     trees = context.rows("validation_partition_trees", TreeRow)
-    trees = [tree for tree in trees if context.database.selection.takes(tree.schema, tree.name)]
+    trees = [tree for tree in trees if context.takes(tree.schema, tree.name)]
     if not trees:
         return
     largest = max(trees, key=lambda tree: tree.members)

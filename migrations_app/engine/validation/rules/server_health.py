@@ -12,7 +12,7 @@ from migrations_app.engine.postgres.queries.reading import fetch, fetch_one
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import SeenServer, ServerContext
 from migrations_app.engine.validation.rule import server_rule
-from migrations_app.engine.validation.wording import counted, listed
+from migrations_app.engine.validation.wording import counted, listed, statement
 
 # The server refuses new transactions at about 2.1 billion and warns 40 million before:
 # https://www.postgresql.org/docs/18/routine-vacuuming.html#VACUUM-FOR-WRAPAROUND
@@ -82,6 +82,7 @@ class AgeRow:
     database: str
     transactions: int
     multixacts: int
+    allows_connections: bool
 
 
 @server_rule(OLD_TRANSACTIONS)
@@ -104,13 +105,16 @@ def _old(seen: SeenServer, rows: list[AgeRow]) -> Finding:
         "(pg_prepared_xacts) "
         "and unused replication slots (pg_replication_slots). Then run the script in psql in each of "
         f"{counted(len(rows), 'database')} as a superuser or the owner, and wait until it has ended.",
-        fix_sql="\n".join(
-            f"-- database {row.database}\nVACUUM (FREEZE{', INDEX_CLEANUP off' if seen.facts.major >= 12 else ''});"
-            for row in rows
-        ),
+        fix_sql="\n".join(_vacuum(row, major=seen.facts.major) for row in rows),
         script_use=ScriptUse.CHOICE,
         side=seen.side,
     )
+
+
+def _vacuum(row: AgeRow, *, major: int) -> str:
+    closed = statement("ALTER DATABASE {} ALLOW_CONNECTIONS true;", row.database)
+    first = "" if row.allows_connections else f" (first: {closed} afterwards the same with false)"
+    return f"-- database {row.database}{first}\nVACUUM (FREEZE{', INDEX_CLEANUP off' if major >= 12 else ''});"
 
 
 @dataclass(frozen=True)

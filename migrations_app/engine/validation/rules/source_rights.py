@@ -1,4 +1,4 @@
-"""Rules about what the source user may read: tables, sequences, schemas, large objects, rows behind policies."""
+"""Rules about what the source user may read: tables, sequences, schemas, large objects."""
 
 from __future__ import annotations
 
@@ -20,14 +20,6 @@ NOT_READABLE = code(
     "Source user may not read everything",
     why="pg_dump locks every table before it reads the schema, and the copy reads every row; both end at the first "
     "table or sequence without SELECT.",
-    side=FindingSide.SOURCE,
-)
-ROWS_HIDDEN = code(
-    "PM2001",
-    Level.FAILED,
-    "Row-level security hides rows from the source user",
-    why="Without BYPASSRLS or ownership a table with policies shows only some of its rows, or none: the portal reads "
-    "with row_security off and would end with an error rather than lose them.",
     side=FindingSide.SOURCE,
 )
 LARGE_OBJECTS_HIDDEN = code(
@@ -99,24 +91,6 @@ def _grants(schema: str, rows: Sequence[RelationRow], *, user: str, relations: M
     if len(rows) == relations[schema, OF_KIND["r"]]:
         return statement("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {};", schema, user)
     return "\n".join(statement("GRANT SELECT ON TABLE {} TO {};", row.qualified, user) for row in rows)
-
-
-@database_rule(ROWS_HIDDEN)
-def rows_behind_policies(context: DatabaseContext) -> Iterator[Finding]:
-    """No policy hides rows of the migration from the source user."""
-    user = context.source.user
-    findings = [
-        ROWS_HIDDEN.found(
-            f"Table {row.label}",
-            saw=f"Row-level security is on for the table, and {user} is subject to its policies.",
-            fix="Run the script on the source as a superuser. Where BYPASSRLS cannot be given, become a member of the "
-            f"owner instead (GRANT {row.owner}), which is enough unless the table has FORCE ROW LEVEL SECURITY.",
-            fix_sql=statement("ALTER ROLE {} BYPASSRLS;", user),
-        )
-        for row in context.tables
-        if row.hides_rows
-    ]
-    yield from capped(findings, ROWS_HIDDEN, what="tables")
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,8 @@ def special_objects(context: DatabaseContext) -> Iterator[Finding]:
     other special objects will not or cannot be copied.
     """
     by_kind: dict[str, list[SpecialRow]] = defaultdict(list)
-    for row in context.rows("validation_special_objects", SpecialRow):
+    own_schemas = list(context.source.provider.schemas)
+    for row in context.rows("validation_special_objects", SpecialRow, own_schemas=own_schemas):
         by_kind[row.kind].append(row)
     yield from _replication(by_kind["publication"], by_kind["subscription"])
     yield from _foreign_servers(by_kind["foreign server"], by_kind["user mapping"])
@@ -113,8 +114,8 @@ def special_objects(context: DatabaseContext) -> Iterator[Finding]:
     yield from _functions(context, by_kind["function"])
     yield from _login_triggers(context, by_kind["login trigger"])
     if not context.target.superuser:
-        own = context.source.provider.owns_role
-        yield from _event_triggers([row for row in by_kind["event trigger"] if not own(row.detail)])
+        own = context.source.provider.owns_event_trigger
+        yield from _event_triggers([row for row in by_kind["event trigger"] if not own(row.name, owner=row.detail)])
         yield from _superuser_only(by_kind["superuser only"])
     if context.source.facts.major < 14 <= context.target.facts.major:
         yield from _old_operators(by_kind["postfix operator"], by_kind["array aggregate"])

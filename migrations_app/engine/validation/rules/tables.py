@@ -96,8 +96,9 @@ class ColumnRow:
 @database_rule(REMOVED_TYPE, REG_TYPE)
 def special_columns(context: DatabaseContext) -> Iterator[Finding]:
     """No column has a type that the target no longer knows; tells which columns hold names of catalog objects."""
-    takes = context.database.selection.takes
-    rows = [row for row in context.rows("validation_special_columns", ColumnRow) if takes(row.schema, row.table)]
+    rows = [
+        row for row in context.rows("validation_special_columns", ColumnRow) if context.takes(row.schema, row.table)
+    ]
     removed = [row for row in rows if not row.names_objects]
     if context.target.facts.major >= 12:
         yield from capped([_removed(row) for row in removed], REMOVED_TYPE, what="columns")
@@ -162,7 +163,6 @@ class IndexRow:
 @database_rule(INVALID_INDEX)
 def invalid_indexes(context: DatabaseContext) -> Iterator[Finding]:
     """Tells which indexes are invalid and therefore not copied."""
-    takes = context.database.selection.takes
     findings = [
         INVALID_INDEX.found(
             f"Index {row.schema}.{row.index}",
@@ -172,6 +172,6 @@ def invalid_indexes(context: DatabaseContext) -> Iterator[Finding]:
             script_use=ScriptUse.CHOICE,
         )
         for row in context.rows("validation_invalid_indexes", IndexRow)
-        if takes(row.schema, row.table)
+        if context.takes(row.schema, row.table)
     ]
     yield from capped(findings, INVALID_INDEX, what="indexes")

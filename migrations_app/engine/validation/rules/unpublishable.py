@@ -158,8 +158,7 @@ class ParentRow:
 @online_database_rule(INHERITED)
 def inheritance_is_published(context: DatabaseContext) -> Iterator[Finding]:
     """Tells which tables inherit from others without being partitions."""
-    takes = context.database.selection.takes
-    parents = [row for row in context.rows("online_inheritance", ParentRow) if takes(row.schema, row.name)]
+    parents = [row for row in context.rows("online_inheritance", ParentRow) if context.takes(row.schema, row.name)]
     if parents:
         yield INHERITED.found(
             f"{counted(len(parents), 'parent table')} of {context.database.source_name}",

@@ -118,8 +118,9 @@ def no_downgrade(context: ServerContext) -> Iterator[Finding]:
 
 @server_rule(POOLED)
 def direct_connections(context: ServerContext) -> Iterator[Finding]:
-    """Both connections lead to PostgreSQL itself, not to a pooler such as PgBouncer."""
-    for seen in (context.source, context.target):
+    """Both connections lead to PostgreSQL itself, not to a pooler; what is before the source online, PM3075 tells."""
+    offline = context.spec.mode is MigrationMode.OFFLINE
+    for seen in (context.source, context.target) if offline else (context.target,):
         if not seen.facts.pooler:
             continue
         yield POOLED.found(
@@ -201,12 +202,14 @@ def source_read_only(context: ServerContext) -> Iterator[Finding]:
 
 @server_rule(SOURCE_IN_RECOVERY)
 def source_is_primary(context: ServerContext) -> Iterator[Finding]:
-    """Tells when the source is a standby, which may cancel long reads."""
-    if context.source.facts.settings.in_recovery:
+    """Tells when the source is a standby, which may cancel long reads; online it is refused (PM3074)."""
+    if context.source.facts.settings.in_recovery and context.spec.mode is MigrationMode.OFFLINE:
         yield SOURCE_IN_RECOVERY.found(
             f"Source {context.source.facts.label}",
             saw="The source is in recovery (pg_is_in_recovery() is true).",
-            fix="Set hot_standby_feedback to on and max_standby_streaming_delay to -1 there while the migration runs.",
-            fix_sql="ALTER SYSTEM SET hot_standby_feedback = on;\n"
-            "ALTER SYSTEM SET max_standby_streaming_delay = -1;\nSELECT pg_reload_conf();",
+            **set_parameters(
+                context.source,
+                {"hot_standby_feedback": "on", "max_standby_streaming_delay": "-1"},
+                then="Set them back after the migration.",
+            ),
         )
