@@ -36,6 +36,7 @@ from migrations_app.engine.roles.copy_roles import copy_roles
 from migrations_app.engine.schema.post_data import restore_owners_and_grants, restore_post_data
 from migrations_app.engine.sequences import copy_sequences
 from migrations_app.engine.spec import AtWarnings, DatabaseSpec, MigrationOption, MigrationSpec, VerificationLevel
+from migrations_app.engine.table_copy.again import note_unproved
 from migrations_app.engine.table_copy.stage import CopyStage
 from migrations_app.engine.target.database import prepare_target
 from migrations_app.engine.target.event_triggers import tell_asleep
@@ -245,6 +246,7 @@ def _verify(job: DatabaseJob, stage: CopyStage) -> str:
         job.reporter,
         job.control,
         job.jobs,
+        on_unproved=partial(note_unproved, job),
     )
     job.reporter.report(StepFinished(Step.VERIFY, job.database.id, detail=str(result)))
     return str(result)
