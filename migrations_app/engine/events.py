@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.replication.apply import ApplyKind, ApplyStatus
+from migrations_app.engine.replication.cutover_steps import CutoverResult, CutoverStep
 
 
 class Step(StrEnum):
@@ -17,6 +19,8 @@ class Step(StrEnum):
     COPY = "copy"
     INDEXES = "indexes"
     CONSTRAINTS = "constraints"
+    CATCH_UP = "catch_up"
+    CUTOVER = "cutover"
     VERIFY = "verify"
 
 
@@ -172,6 +176,93 @@ class ObjectVerified:
     detail: str = ""
 
 
+class Direction(StrEnum):
+    """Which way changes travel: to the target before the cutover, back to the old source after it."""
+
+    FORWARD = "forward"
+    REVERSE = "reverse"
+
+
+@dataclass(frozen=True)
+class ReplicationStarted:
+    """Changes of a database are kept in a slot from ``begins_at_lsn`` on. ``reason``: why this engine."""
+
+    database_id: str
+    direction: Direction
+    engine: ApplyKind
+    reason: str
+    slot: str
+    tables: int
+    begins_at_lsn: int
+
+
+@dataclass(frozen=True)
+class ReplicationSampled:
+    """How far the changes are, about every two seconds. Bytes and LSNs are of the publishing server.
+
+    ``lag_seconds`` is the age of the newest heartbeat on the subscribing server, None without a heartbeat.
+    ``retained_wal_bytes`` and ``wal_status`` (reserved, extended, unreserved, lost) are those of the slot.
+    """
+
+    database_id: str
+    direction: Direction
+    status: ApplyStatus
+    source_lsn: int
+    lag_bytes: int
+    lag_seconds: float | None
+    retained_wal_bytes: int | None
+    wal_status: str
+
+
+@dataclass(frozen=True)
+class CaughtUp:
+    """A database waits for its cutover: what changes is on the target within moments."""
+
+    database_id: str
+
+
+@dataclass(frozen=True)
+class CutoverBegan:
+    """A cutover or a rehearsal began."""
+
+    database_id: str
+    direction: Direction
+    is_rehearsal: bool
+
+
+@dataclass(frozen=True)
+class CutoverStepStarted:
+    """A step of the cutover began."""
+
+    database_id: str
+    step: CutoverStep
+
+
+@dataclass(frozen=True)
+class CutoverStepFinished:
+    """A step of the cutover ended well; ``detail`` says what was done, in words."""
+
+    database_id: str
+    step: CutoverStep
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class CutoverEnded:
+    """How it ended. ``downtime_seconds`` runs from the fence to the opening; of a rehearsal it is what to expect.
+
+    The reporter must have stored this event when ``report`` returns.
+    """
+
+    database_id: str
+    result: CutoverResult
+    downtime_seconds: float
+    fence_lsn: int
+    message: str = ""
+    hint: str = ""
+    server_message: str = ""
+
+
 Event = (
     StepStarted
     | StepFinished
@@ -187,4 +278,11 @@ Event = (
     | ValidationEnded
     | Note
     | ObjectVerified
+    | ReplicationStarted
+    | ReplicationSampled
+    | CaughtUp
+    | CutoverBegan
+    | CutoverStepStarted
+    | CutoverStepFinished
+    | CutoverEnded
 )

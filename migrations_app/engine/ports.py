@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from migrations_app.engine.events import Event
 from migrations_app.engine.plan import ClaimedPart, TablePlan
+from migrations_app.engine.spec import VerificationLevel
 
 
 class Reporter(Protocol):
@@ -49,3 +52,34 @@ class PartQueue(Protocol):
 
     def close_thread(self) -> None:
         """The calling thread will not use the queue again: let go of what it holds (a database connection)."""
+
+
+class RequestKind(StrEnum):
+    """What a person may ask of a database that is being followed."""
+
+    REHEARSE = "rehearse"
+    CUTOVER = "cutover"
+    PAUSE = "pause"
+    CONTINUE = "continue"
+    GO_BACK = "go_back"
+    FINISH = "finish"
+
+
+@dataclass(frozen=True)
+class PersonRequest:
+    """One request. ``id`` is the portal's; ``verification`` is the level chosen for this cutover."""
+
+    id: str
+    kind: RequestKind
+    database_id: str
+    verification: VerificationLevel = VerificationLevel.COUNTS
+
+
+class Requests(Protocol):
+    """What people asked for, oldest first; read by the engine about every second."""
+
+    def pending(self, database_id: str) -> PersonRequest | None:
+        """Return the oldest request for this database that has not ended."""
+
+    def end(self, request: PersonRequest, *, succeeded: bool, message: str = "") -> None:
+        """Store that a request was carried out, or why not; it must be stored when this returns."""

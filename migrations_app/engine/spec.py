@@ -134,6 +134,48 @@ class Options:
     at_warnings: AtWarnings = AtWarnings.GO_ON
 
 
+class ApplyChoice(StrEnum):
+    """Which apply engine follows the changes; ``auto`` asks the servers what they allow."""
+
+    AUTO = "auto"
+    SERVER_TO_SERVER = "server_to_server"
+    THROUGH_PORTAL = "through_portal"
+
+
+class WithoutIdentity(StrEnum):
+    """What to do with tables whose rows the source cannot tell apart (no primary key, no replica identity).
+
+    ``full`` alters the source's tables: REPLICA IDENTITY FULL, taken back at the end.
+    """
+
+    COPY_AT_CUTOVER = "copy_at_cutover"
+    FULL = "full"
+    INSERTS_ONLY = "inserts_only"
+
+
+@dataclass(frozen=True)
+class OnlineOptions:
+    """How an online migration follows and cuts over.
+
+    ``heartbeat``: we may make a schema ``_migration_portal`` with one table on the source, dropped at the end.
+    ``source_as_seen_by_target`` is ``host:port`` where the target reaches the source at another address than ours.
+    ``sequence_headroom``: how many values each sequence skips. ``cutover_seconds``: the time box, after which a cutover
+    is undone. ``retained_wal_bytes``: when the slot holds back more than this, people are warned, and at twice of it
+    the slot is dropped if ``protect_source`` was chosen (the migration fails, and the source's disk does not fill).
+    """
+
+    apply: ApplyChoice = ApplyChoice.AUTO
+    without_identity: WithoutIdentity = WithoutIdentity.COPY_AT_CUTOVER
+    heartbeat: bool = True
+    source_as_seen_by_target: str = ""
+    sequence_headroom: int = 1000
+    cutover_seconds: int = 600
+    cutover_verification: VerificationLevel = VerificationLevel.COUNTS
+    fall_back: bool = False
+    retained_wal_bytes: int = 10 * 1024 * 1024 * 1024
+    protect_source: bool = False
+
+
 @dataclass(frozen=True)
 class MigrationSpec:
     """Everything one migration needs to run; built from the portal's rows, or by hand in a test.
@@ -150,4 +192,5 @@ class MigrationSpec:
     option: MigrationOption = MigrationOption.VALIDATE_AND_MIGRATE
     mode: MigrationMode = MigrationMode.OFFLINE
     options: Options = Options()
+    online: OnlineOptions = OnlineOptions()
     validated: bool = False

@@ -1,4 +1,4 @@
-"""The step rail: Validate → Roles → Schema → Copy → Indexes → Constraints → Verify, with states and times."""
+"""The step rail: Validate → Roles → Schema → Copy → Indexes → Constraints (→ Catch up → Cut over) → Verify."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from migrations_app.engine.events import Step
-from migrations_app.engine.spec import MigrationOption, RolePolicy, VerificationLevel
+from migrations_app.engine.spec import MigrationMode, MigrationOption, RolePolicy, VerificationLevel
 from migrations_app.models import Migration, MigrationDatabase, State, StepState
 
 LABELS: dict[Step, str] = {
@@ -21,6 +21,8 @@ LABELS: dict[Step, str] = {
     Step.COPY: "Copy",
     Step.INDEXES: "Indexes",
     Step.CONSTRAINTS: "Constraints",
+    Step.CATCH_UP: "Catch up",
+    Step.CUTOVER: "Cut over",
     Step.VERIFY: "Verify",
 }
 DOING: dict[Step, str] = {
@@ -30,8 +32,12 @@ DOING: dict[Step, str] = {
     Step.COPY: "Copying",
     Step.INDEXES: "Building indexes",
     Step.CONSTRAINTS: "Adding constraints",
+    Step.CATCH_UP: "Catching up",
+    Step.CUTOVER: "Cutting over",
     Step.VERIFY: "Verifying",
 }
+
+ONLINE_STEPS = (Step.CATCH_UP, Step.CUTOVER)
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,15 @@ def rail_of(migration: Migration, databases: Sequence[MigrationDatabase]) -> lis
     """Merge the step times of the migration and of its databases into one rail."""
     times = [migration.step_times, *(database.step_times for database in databases)]
     skipped = _skipped_steps(migration)
-    rail = [_merged(step, times, expected=max(len(databases), 1), skipped=step in skipped) for step in Step]
+    rail = [
+        _merged(step, times, expected=max(len(databases), 1), skipped=step in skipped) for step in steps_of(migration)
+    ]
     return [_settled(step, migration) for step in rail]
+
+
+def steps_of(migration: Migration) -> tuple[Step, ...]:
+    """Return the steps that a migration of this mode has, in their order."""
+    return tuple(step for step in Step if migration.mode == MigrationMode.ONLINE or step not in ONLINE_STEPS)
 
 
 def current_step(rail: Iterable[RailStep]) -> RailStep | None:

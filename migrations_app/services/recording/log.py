@@ -26,6 +26,8 @@ STEP_WORDS = {
     Step.COPY: "Copy of rows",
     Step.INDEXES: "Indexes",
     Step.CONSTRAINTS: "Constraints",
+    Step.CATCH_UP: "Catching up",
+    Step.CUTOVER: "Cutover",
     Step.VERIFY: "Verification",
 }
 VERIFIED_WORDS = {

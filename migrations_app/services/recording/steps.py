@@ -20,6 +20,8 @@ SUBSTATES = {
     Step.COPY: Substate.MIGRATING_DATA,
     Step.INDEXES: Substate.MIGRATING_DATA,
     Step.CONSTRAINTS: Substate.MIGRATING_DATA,
+    Step.CATCH_UP: Substate.MIGRATING_DATA,
+    Step.CUTOVER: Substate.COMPLETING,
     Step.VERIFY: Substate.COMPLETING,
 }
 

@@ -1,0 +1,40 @@
+"""One direction in which changes travel, and a database that is being followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from migrations_app.engine.job import DatabaseJob
+from migrations_app.engine.postgres import Server
+from migrations_app.engine.replication.apply import ApplyEngine
+from migrations_app.engine.replication.plan import FollowedTable, ReplicationPlan
+
+
+@dataclass(frozen=True)
+class Link:
+    """From a publishing server to a subscribing one: source to target, or back after the cutover.
+
+    ``name`` is that of the publication and the slot on the publisher, and of the subscription. ``address`` is
+    ``host:port`` at which the subscriber reaches the publisher where that differs from the portal's, else empty.
+    """
+
+    publisher: Server
+    publisher_database: str
+    subscriber: Server
+    subscriber_database: str
+    name: str
+    tables: tuple[FollowedTable, ...]
+    fence: int
+    encoding: str = "UTF8"
+    codec: str = "utf-8"
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Following:
+    """A database whose changes are applied to the target."""
+
+    job: DatabaseJob
+    plan: ReplicationPlan
+    link: Link
+    engine: ApplyEngine
