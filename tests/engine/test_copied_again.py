@@ -176,11 +176,14 @@ def test_partitions(pair: Pair, database: str, tmp_path: Path, change: str, agai
 
 
 def test_parts_of_a_large_table_are_all_copied_again(pair: Pair, database: str, tmp_path: Path) -> None:
-    script = "CREATE TABLE big (id bigint PRIMARY KEY, filler text);" + (
-        "INSERT INTO big SELECT g, repeat('x', 100) || g FROM generate_series(1, 20000) g"
+    """The database takes no writes by default, as on the source, by the time it is compared."""
+    script = (
+        "CREATE TABLE big (id bigint PRIMARY KEY, filler text);"
+        "INSERT INTO big SELECT g, repeat('x', 100) || g FROM generate_series(1, 20000) g;"
+        f"ALTER DATABASE {database} SET default_transaction_read_only = on"
     )
     options = Options(jobs=2, split_bytes=512 * 1024, verification=VerificationLevel.FULL)
-    change = "INSERT INTO big VALUES (0, 'more')"
+    change = "SET default_transaction_read_only = off; INSERT INTO big VALUES (0, 'more')"
     move = spoiled(pair, database, tmp_path, script=script, change=change, options=options)
     (queue,) = move.queues.values()
     assert len(queue.tables()[0].parts) > 1
