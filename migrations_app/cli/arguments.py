@@ -65,7 +65,7 @@ RESUME = Subcommand(
     "resume",
     "go on with a migration that failed",
     "Go on with a migration that failed, once the cause is removed. Tables that arrived are not copied again if the "
-    "source proves that they have not changed.",
+    "source proves that they have not changed; those that the verification did not find identical are.",
 )
 VERIFY = Subcommand(
     "verify",

@@ -12,6 +12,7 @@ from migrations_app.engine.snapshot import Snapshot
 
 CHUNK_BYTES = 4 * 1024 * 1024
 BATCH = 200
+AGAIN = "recopy large object"  # a kind of notes: OIDs that verification found different
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ def copy_large_objects(job: DatabaseJob, snapshot: Snapshot) -> None:
         snapshot.reader("large-objects") as source,
         job.target.connected(job.database.target_name, purpose="large-objects") as target,
     ):
+        _remove_differing(job, target)
         done = job.markers.read(target, "lo")
         objects = [found for found in read_large_objects(source) if str(found.oid) not in done]
         target.execute("SET synchronous_commit = off")
@@ -45,6 +47,21 @@ def copy_large_objects(job: DatabaseJob, snapshot: Snapshot) -> None:
                 job.markers.add(target, kind="lo", keys=[str(found.oid) for found in batch])
         if objects:
             job.note(f"Copied {len(objects):,} large objects.")
+
+
+def _remove_differing(job: DatabaseJob, target: Connection) -> None:
+    """Remove what verification found different, with the notes that it was copied, so that it is copied again."""
+    oids = sorted(job.markers.read(target, AGAIN))
+    for start in range(0, len(oids), BATCH):
+        job.control.check()
+        batch = oids[start : start + BATCH]
+        with target.transaction():
+            job.markers.hold_on(target)
+            target.execute(
+                "SELECT lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = ANY (%s::oid[])", (batch,)
+            )
+            for kind in ("lo", AGAIN):
+                job.markers.forget(target, kind=kind, keys=batch)
 
 
 def read_large_objects(source: Connection) -> list[LargeObject]:

@@ -44,6 +44,7 @@ from migrations_app.engine.spec import (
     MigrationSpec,
     VerificationLevel,
 )
+from migrations_app.engine.table_copy.again import note_unproved
 from migrations_app.engine.table_copy.stage import CopyStage
 from migrations_app.engine.target.database import prepare_target
 from migrations_app.engine.target.event_triggers import tell_asleep
@@ -266,6 +267,7 @@ def _verify(job: DatabaseJob, stage: CopyStage) -> str:
         job.reporter,
         job.control,
         job.jobs,
+        on_unproved=partial(note_unproved, job),
     )
     job.reporter.report(StepFinished(Step.VERIFY, job.database.id, detail=str(result)))
     return str(result)

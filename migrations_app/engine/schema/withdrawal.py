@@ -8,7 +8,7 @@ from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import Connection, qualified, queries, sql
 from migrations_app.engine.schema.dump import SchemaDump
-from migrations_app.engine.schema.post_data import FOREIGN_KEY, REMARK_TYPES
+from migrations_app.engine.schema.post_data import FOREIGN_KEY, REMARK_TYPES, UNCHECKED
 from migrations_app.engine.schema.toc import TocEntry
 
 EVENT_TRIGGER, ROW_SECURITY, TRIGGER = "EVENT TRIGGER", "ROW SECURITY", "TRIGGER"
@@ -19,9 +19,10 @@ GUARDS = (EVENT_TRIGGER, TRIGGER, FOREIGN_KEY, "CHECK CONSTRAINT", ROW_SECURITY)
 def withdraw_guards(job: DatabaseJob, dump: SchemaDump) -> None:
     """Drop triggers, foreign keys and the like, and forget their notes, so that they are restored after the copy.
 
-    The copy begins again on a complete database when its server crashed and emptied its unlogged tables. Triggers
-    would fire, foreign keys refuse TRUNCATE and rows that come too early. Materialized views are emptied, to be
-    filled anew. On a database that is filled for the first time there is nothing to do.
+    The copy begins again on a complete database when its server crashed and emptied its unlogged tables, and when
+    verification found tables different. Triggers would fire, foreign keys refuse TRUNCATE and rows that come too
+    early. Materialized views are emptied, to be filled anew. On a database that is filled for the first time there is
+    nothing to do.
     """
     with job.target.connected(job.database.target_name, purpose="withdraw") as target:
         noted = job.markers.read(target, "toc")
@@ -35,7 +36,7 @@ def withdraw_guards(job: DatabaseJob, dump: SchemaDump) -> None:
             job.markers.hold_on(target)
             for statement in statements:
                 target.execute(statement)
-            for kind in ("toc", "owner"):
+            for kind in ("toc", "owner", UNCHECKED):
                 job.markers.forget(target, kind=kind, keys=[entry.key for entry in (*guards, *remarks)])
     job.note(
         "Triggers, foreign keys and materialized views of the target are taken back until all rows are there.",

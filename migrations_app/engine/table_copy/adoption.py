@@ -12,8 +12,9 @@ from migrations_app.engine.plan import TablePlan
 from migrations_app.engine.postgres import Connection, qualified, sql
 from migrations_app.engine.snapshot import Snapshot
 from migrations_app.engine.spec import VerificationLevel
+from migrations_app.engine.table_copy.again import AGAIN, tables_to_copy_again
 from migrations_app.engine.table_copy.copier import DigestPlan, plan_digests
-from migrations_app.engine.table_copy.statements import part_key
+from migrations_app.engine.table_copy.statements import part_key, table_key
 from migrations_app.engine.verification import hash_table
 
 EXTENT = "extent"
@@ -22,7 +23,7 @@ EXTENT = "extent"
 def adopt(
     job: DatabaseJob, snapshot: Snapshot, *, planned: Sequence[TablePlan]
 ) -> tuple[list[TablePlan], dict[str, str]]:
-    """Enqueue what is new, keep what is proved, reset the rest.
+    """Enqueue what is new, reset what verification found different, keep what is proved, reset the rest.
 
     Returns the tables to copy (in the parts in which they were begun) and the parts that are on the target,
     by key, with their row counts.
@@ -35,6 +36,7 @@ def adopt(
         tables = _with_flags(begun, planned) or list(planned)
         job.queue.enqueue(planned)
         if begun:
+            _reset_noted(job, target, tables=tables, done=done)
             if done and earlier != snapshot.extent:
                 _prove_or_reset(job, snapshot, target, tables=tables, done=done)
             _match_queue(job, tables, done=done)
@@ -67,6 +69,21 @@ def _require_same_tables(begun: Sequence[TablePlan], planned: Sequence[TablePlan
         )
 
 
+def _reset_noted(job: DatabaseJob, target: Connection, *, tables: Sequence[TablePlan], done: dict[str, str]) -> None:
+    """Empty what verification did not find identical; partitions that fill each other all together."""
+    noted = tables_to_copy_again(job, target)
+    for together in _by_destination(tables):
+        if not any(table_key(*table.full_name) in noted for table in together):
+            continue
+        job.control.check()
+        keys = [part_key(table, part) for table in together for part in table.parts]
+        _reset(job, target, together, keys=keys)
+        for key in keys:
+            done.pop(key, None)
+    if noted:
+        job.note(f"{len(noted)} tables that verification did not find identical are copied again.")
+
+
 def _prove_or_reset(
     job: DatabaseJob, snapshot: Snapshot, target: Connection, *, tables: Sequence[TablePlan], done: dict[str, str]
 ) -> None:
@@ -86,8 +103,8 @@ def _prove_or_reset(
             for key in keys:
                 done.pop(key, None)
     job.note(
-        f"The first snapshot of the source was lost. {kept} tables copied before are identical in the new one and "
-        f"stay; {reset} changed in between and are copied again.",
+        f"The source is read in a new snapshot. {kept} tables copied before are identical in it and stay; "
+        f"{reset} changed in between and are copied again.",
         level=Level.WARNING if reset else Level.INFO,
     )
 
@@ -132,6 +149,7 @@ def _reset(job: DatabaseJob, target: Connection, tables: Sequence[TablePlan], *,
             if not table.is_configuration:
                 target.execute(sql.SQL("TRUNCATE ONLY {}").format(qualified(table.schema, table.name)))
         job.markers.forget(target, kind="part", keys=keys)
+        job.markers.forget(target, kind=AGAIN, keys=[table_key(*table.full_name) for table in tables])
 
 
 def _match_queue(job: DatabaseJob, tables: Sequence[TablePlan], *, done: Mapping[str, str]) -> None:

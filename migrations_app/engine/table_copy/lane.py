@@ -56,7 +56,8 @@ class Lane:
         except BaseException:
             self._source.close()
             raise
-        self._target.send("SET synchronous_commit = off")
+        # The database may have its own settings already, when its rows are copied again.
+        self._target.send("SET synchronous_commit = off", "SET default_transaction_read_only = off")
 
     def copy(self, claimed: ClaimedPart) -> int:
         """Copy one part and commit it with its note; return the number of rows.

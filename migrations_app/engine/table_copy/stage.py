@@ -30,6 +30,7 @@ from migrations_app.engine.schema.withdrawal import withdraw_guards
 from migrations_app.engine.snapshot import Snapshot, hold_snapshot
 from migrations_app.engine.spec import Selection
 from migrations_app.engine.table_copy.adoption import adopt
+from migrations_app.engine.table_copy.again import COPIED, begin_again
 from migrations_app.engine.table_copy.configuration_tables import copy_configuration_tables
 from migrations_app.engine.table_copy.copier import Digests, SourceDigester, TableCopier, plan_digests
 from migrations_app.engine.table_copy.empty_tables import complete_empty_tables
@@ -39,8 +40,6 @@ from migrations_app.engine.table_copy.statements import part_key
 from migrations_app.engine.table_locks import lock_tables
 from migrations_app.engine.target.unlogged import forget_emptied_tables
 from migrations_app.engine.verification import TableDigest
-
-COPIED = "copied"
 
 
 class CopyStage:
@@ -63,6 +62,7 @@ class CopyStage:
     def run(self) -> None:
         """Do the stage. The snapshot ends with the last row read; index builds go on after it."""
         forget_emptied_tables(self.job)
+        begin_again(self.job)
         with self.job.target.connected(self.job.database.target_name, purpose="look", read_only=True) as target:
             copied = self.job.markers.read(target, "step").get(COPIED)
         with self.job.control.child() as control, Crew(control) as crew:

@@ -22,6 +22,7 @@ from migrations_app.engine.verification.digest_method import (
 )
 from migrations_app.engine.verification.large_objects import LargeObjectsDigest, digest_large_objects
 from migrations_app.engine.verification.sequences import SequenceState, read_sequences
+from migrations_app.engine.verification.unproved import Unproved
 
 __all__ = [
     "COUNTS",
@@ -33,6 +34,7 @@ __all__ = [
     "SequenceState",
     "ServerTraits",
     "TableDigest",
+    "Unproved",
     "choose_method",
     "compare_digest",
     "digest_large_objects",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.events import CheckResult, Note
@@ -24,6 +25,7 @@ from migrations_app.engine.verification.query_files import query
 from migrations_app.engine.verification.scope import Scope
 from migrations_app.engine.verification.sequences import SequenceName, SequenceState, verify_sequences
 from migrations_app.engine.verification.tables import verify_tables
+from migrations_app.engine.verification.unproved import Unproved
 from migrations_app.engine.verification.verdicts import Verdicts
 
 MAINTAIN_SINCE = 17
@@ -43,12 +45,14 @@ def verify_database(
     *,
     source_sequences: Mapping[SequenceName, SequenceState] | None = None,
     source_large_objects: LargeObjectsDigest | None = None,
+    on_unproved: Callable[[Unproved], None] | None = None,
 ) -> CheckResult:
     """Compare one database on both servers, report every object, return the worst result.
 
     ``source_digests`` were taken with ``hash_table`` in the copy's snapshot. Sequences and large objects are compared
     with what was read then, if given, else with the source as it is now; the catalog always with the source as it is.
-    What a server refuses to tell is ``could_not_verify`` with its message. Raises ``ConnectionLost``, ``Stopped``.
+    What a server refuses to tell is ``could_not_verify`` with its message. ``on_unproved`` is called once, at the end,
+    with what a new copy may mend. Raises ``ConnectionLost``, ``Stopped``.
     """
     verdicts = Verdicts(reporter, database_id=database.id)
     with (
@@ -62,7 +66,8 @@ def verify_database(
         access = read_access_rules(before, after, spec=spec)
         scope = read_scope(before, database, provider=access.source_provider)
         _tell_about_missing_roles(reporter, database, access)
-    verify_tables(verification, tables=tables, source_digests=source_digests)
+    unproved = verify_tables(verification, tables=tables, source_digests=source_digests)
+    large_objects: list[int] = []
     _step(
         verification,
         "sequences",
@@ -79,6 +84,7 @@ def verify_database(
             verdicts=verdicts,
             control=control,
             expected=source_large_objects,
+            differing=large_objects,
         ),
     )
     _step(
@@ -86,6 +92,8 @@ def verify_database(
         "catalog",
         lambda one, other: verify_catalog(one, other, scope=scope, access=access, verdicts=verdicts, control=control),
     )
+    if on_unproved is not None:
+        on_unproved(replace(unproved, large_objects=large_objects))
     return verdicts.worst
 
 

@@ -74,23 +74,30 @@ def verify_large_objects(
     verdicts: Verdicts,
     control: Control,
     expected: LargeObjectsDigest | None = None,
+    differing: list[int] | None = None,
 ) -> None:
     """Compare all large objects batch by batch, in constant memory, and report once, with up to 100 that differ.
 
     ``expected`` is the source's digest in the copy's snapshot; contents that changed on the source since do not count.
+    ``differing`` takes the OIDs of those whose content is not the same.
     """
     before, after = LargeObjectsDigest(), LargeObjectsDigest()
+    unlike: list[int] = []
     content, properties = Problems(), Problems()
     for wanted, present in _batches(source, target, method=method, control=control):
         for oid in sorted(wanted.keys() | present.keys()):
             one, other = wanted.get(oid), present.get(oid)
             before = before if one is None else before.with_object(one)
             after = after if other is None else after.with_object(other)
-            content.add(_content_problem(oid, one, other))
+            problem = _content_problem(oid, one, other)
+            content.add(problem)
+            unlike += [oid] * bool(problem)
             if one is not None and other is not None:
                 properties.add(_property_problems(one, other, access=access))
     if expected is not None and expected == after:
-        before, content = expected, Problems()
+        before, content, unlike = expected, Problems(), []
+    if differing is not None:
+        differing += unlike
     if before.count or after.count:
         result = CheckResult.DIFFERENT if content.count or properties.count else CheckResult.IDENTICAL
         detail = "; ".join(filter(None, [str(content), str(properties)]))

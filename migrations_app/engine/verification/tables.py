@@ -22,6 +22,7 @@ from migrations_app.engine.verification.differences import find_differing_rows
 from migrations_app.engine.verification.digest import Piece, TableDigest, compare_digest, hash_pieces
 from migrations_app.engine.verification.digest_method import DigestMethod, choose_method, read_traits
 from migrations_app.engine.verification.query_files import query
+from migrations_app.engine.verification.unproved import Unproved
 from migrations_app.engine.verification.verdicts import server_words
 
 RANGE_BLOCKS = 32768
@@ -54,8 +55,11 @@ class _Outcome:
 
 def verify_tables(
     verification: Verification, *, tables: Sequence[TablePlan], source_digests: Mapping[TableName, TableDigest]
-) -> None:
-    """Report each table; one that differs is narrowed down to its rows. Raises ``ConnectionLost``."""
+) -> Unproved:
+    """Report each table; one that differs is narrowed down to its rows. Raises ``ConnectionLost``.
+
+    Returns the tables that were not found identical.
+    """
     with verification.source.connected(verification.database.source_name, purpose="verify") as source:
         columns = read_columns(source)
     with verification.target.connected(verification.database.target_name, purpose="verify", read_only=True) as target:
@@ -65,6 +69,7 @@ def verify_tables(
         for number in range(min(verification.jobs, len(work))):
             crew.start(f"verify-{number}", partial(comparison.hash_ranges, control, number))
     comparison.explain_differences()
+    return comparison.unproved()
 
 
 class _Comparison:
@@ -87,6 +92,12 @@ class _Comparison:
         ranges = Counter(piece.table.destination for task in work for piece in task)
         self._outcomes = {name: _Outcome(count) for name, count in ranges.items()}
         self._different: list[tuple[TablePlan, TableDigest, TableDigest, str]] = []
+        self._unproved: list[TableName] = []
+        self._broken: list[TableName] = []
+
+    def unproved(self) -> Unproved:
+        """Return the tables that were not found identical so far."""
+        return Unproved(tables=tuple(self._unproved), broken=tuple(self._broken))
 
     def hash_ranges(self, control: Control, number: int) -> None:
         """Work of one thread: hash ranges until none is left."""
@@ -140,21 +151,30 @@ class _Comparison:
     def _compare(self, table: TablePlan, outcome: _Outcome, *, source: TableDigest | None) -> None:
         verdicts = self._verification.verdicts
         if isinstance(outcome.error, MISSING):
+            self._remember(self._broken, table)
             verdicts.add(
                 "table", table.label, CheckResult.DIFFERENT, source=source or "", detail=server_words(outcome.error)
             )
         elif outcome.error is not None or outcome.digest is None:
+            self._remember(self._unproved, table)
             verdicts.could_not("table", table.label, because=outcome.error, source=source or "")
         elif source is None:
+            self._remember(self._unproved, table)
             verdicts.could_not("table", table.label, because="the source's rows were not hashed during the copy")
         else:
             result, detail = compare_digest(source=source, target=outcome.digest)
+            if result is not CheckResult.IDENTICAL:
+                self._remember(self._unproved, table)
             if result is CheckResult.DIFFERENT:
                 with self._lock:
                     self._different.append((table, source, outcome.digest, detail))
             else:
                 detail = "; ".join(filter(None, [detail, _together(table)]))
                 verdicts.add("table", table.label, result, source=source, target=outcome.digest, detail=detail)
+
+    def _remember(self, names: list[TableName], table: TablePlan) -> None:
+        with self._lock:
+            names.append(table.full_name)
 
     def explain_differences(self) -> None:
         """Report the tables that differ, the first of them with the rows that do."""

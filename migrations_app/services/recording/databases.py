@@ -18,12 +18,14 @@ NO_ERROR = {"error": "", "error_hint": "", "error_server_message": ""}
 
 DIFFERENT = {
     "error": "Source and target are different.",
-    "error_hint": "The verification lists each difference. Somebody may have written to the target meanwhile; resume "
-    "compares again.",
+    "error_hint": "The verification lists each difference. Somebody may have written to the target meanwhile. "
+    "Resume copies the tables and large objects that differ again, sets the sequences again, and compares once more. "
+    "Mend other differences first.",
 }
 COULD_NOT_VERIFY = {
     "error": "Some objects could not be verified, so it is not proved that everything arrived.",
-    "error_hint": "The verification lists them with the reason. Mend it and resume, which compares again.",
+    "error_hint": "The verification lists them with the reason. Mend it and resume, which copies those tables again "
+    "and compares once more.",
 }
 
 
