@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Case, F, Value, When
 
 from migrations_app.engine.events import Event, Step, StepFinished, StepStarted
-from migrations_app.models import Migration, MigrationDatabase, StepState, Substate
+from migrations_app.models import Migration, MigrationDatabase, State, StepState, Substate
 
 StepTimes = dict[str, dict[str, Any]]
 
@@ -57,15 +57,15 @@ class StepLedger:
             self._sum_up(step)
 
     def write(self) -> bool:
-        """Store changed steps; a migration that is being canceled keeps saying so."""
+        """Store changed steps; a migration that is being canceled, or waits for a person, keeps saying so."""
         if not self._is_new:
             return False
         for pk in self._changed:
             MigrationDatabase.objects.filter(pk=pk).update(step=self._current[pk], step_times=self._databases[pk])
         substate = F("substate") if self._substate is None else Value(self._substate.value)
+        may_change = When(cancel_requested_at__isnull=True, state=State.IN_PROGRESS, then=substate)
         Migration.objects.filter(pk=self.migration_id).update(
-            step_times=self._own,
-            substate=Case(When(cancel_requested_at__isnull=True, then=substate), default=F("substate")),
+            step_times=self._own, substate=Case(may_change, default=F("substate"))
         )
         return True
 
