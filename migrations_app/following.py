@@ -109,6 +109,16 @@ def why_not(followed: FollowedDatabase, kind: RequestKind) -> str:
     return "" if followed.has_fall_back else f"{name} was cut over without a way back."
 
 
+def may_pause(followed: FollowedDatabase) -> bool:
+    """Tell whether a pause may be asked for."""
+    return not why_not(followed, RequestKind.PAUSE)
+
+
+def may_continue(followed: FollowedDatabase) -> bool:
+    """Tell whether replication may be asked to go on."""
+    return not why_not(followed, RequestKind.CONTINUE)
+
+
 def _why_no_cutover(followed: FollowedDatabase) -> str:
     if followed.database.phase == OnlinePhase.FOLLOWING:
         return f"{followed.name} is not caught up yet."
