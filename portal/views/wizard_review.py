@@ -14,7 +14,7 @@ from migrations_app.services import runs
 from portal.access import person
 from portal.http import address_of
 from portal.wizard.estimate import basis_of, estimate
-from portal.wizard.review import decisions, effects, start_words
+from portal.wizard.review import decisions, effects, source_effects, start_words
 from portal.wizard.seen import CONFLICT, databases_mark, endpoint_mark, is_stale, mark, options_mark, setup_mark
 from portal.wizard.steps import rail, url_of
 
@@ -73,6 +73,7 @@ def _context(migration: Migration, *, problem: str) -> dict[str, object]:
         "steps": rail(migration, current="review"),
         "decisions": decisions(migration),
         "effects": effects(migration),
+        "source_effects": source_effects(migration),
         "estimate": estimate(migration),
         "basis": basis_of(migration),
         "start_words": start_words(migration),
