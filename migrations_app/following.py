@@ -99,7 +99,7 @@ def why_not(followed: FollowedDatabase, kind: RequestKind) -> str:
     if database.state in (State.SUCCEEDED, State.FAILED, State.CANCELED):
         return f"{name} has ended: {State(database.state).label.lower()}."
     if kind in (RequestKind.REHEARSE, RequestKind.CUTOVER):
-        return _why_no_cutover(followed)
+        return _why_no_cutover(followed, kind)
     if kind is RequestKind.PAUSE:
         return _why_no_pause(followed)
     if kind is RequestKind.CONTINUE:
@@ -119,11 +119,19 @@ def may_continue(followed: FollowedDatabase) -> bool:
     return not why_not(followed, RequestKind.CONTINUE)
 
 
-def _why_no_cutover(followed: FollowedDatabase) -> str:
+def _why_no_cutover(followed: FollowedDatabase, kind: RequestKind) -> str:
+    """A rehearsal after the cutover is one of the way back."""
+    has_way_back = followed.has_fall_back and followed.database.phase == OnlinePhase.CUT_OVER
+    if kind is RequestKind.REHEARSE and has_way_back:
+        return _why_not_while_resting(followed)
     if followed.database.phase == OnlinePhase.FOLLOWING:
         return f"{followed.name} is not caught up yet."
     if followed.database.phase != OnlinePhase.READY:
         return f"{followed.name} cannot be cut over: {OnlinePhase(followed.database.phase).label.lower()}."
+    return _why_not_while_resting(followed)
+
+
+def _why_not_while_resting(followed: FollowedDatabase) -> str:
     return f"Replication of {followed.name} is paused or stopped; let it go on first." if followed.is_resting else ""
 
 

@@ -14,8 +14,8 @@ DEFAULTS = OnlineOptions()
 REHEARSE = Subcommand(
     "rehearse",
     "say how long a cutover would take now",
-    "Run the cutover of an online migration on a canary, without closing the source, and say how long writes would be "
-    "blocked. With --database only of one database.",
+    "Try what can be tried of the cutover of an online migration on both servers, estimate the rest, and say how long "
+    "writes would be blocked. Nothing is closed. After a cutover with a way back, the way back is rehearsed.",
 )
 CUTOVER = Subcommand(
     "cutover",

@@ -14,11 +14,12 @@ from migrations_app.engine.events import CheckResult
 from migrations_app.engine.ports import RequestKind
 from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.engine.replication.cutover_steps import CutoverResult, CutoverStep
-from migrations_app.following import FollowedDatabase, followed_databases, takes_requests, why_not
+from migrations_app.following import FollowedDatabase, direction_of, followed_databases, takes_requests, why_not
 from migrations_app.models import CutoverAttempt, CutoverStepTime, Migration, OnlinePhase, VerificationResult
 
 CLOSE_BYTES = 16 * 1024 * 1024
 REHEARSAL_FRESH_SECONDS = 24 * 3600
+AFTER_CUTOVER = (OnlinePhase.CUT_OVER, OnlinePhase.GOING_BACK, OnlinePhase.GONE_BACK)
 GOOD_SLOT = ("reserved", "extended", "")
 
 
@@ -38,6 +39,8 @@ class DatabasePanel:
     each: FollowedDatabase
     attempt: CutoverAttempt | None
     steps: tuple[CutoverStepTime, ...]
+    done: CutoverAttempt | None
+    done_steps: tuple[CutoverStepTime, ...]
     rehearsal: CutoverAttempt | None
     rehearsal_steps: tuple[CutoverStepTime, ...]
     checks: tuple[CheckLine, ...]
@@ -48,6 +51,11 @@ class DatabasePanel:
     def is_running(self) -> bool:
         """A cutover or a rehearsal is under way."""
         return self.attempt is not None and self.attempt.ended_at is None
+
+    @property
+    def is_undone(self) -> bool:
+        """The newest attempt did not get to its end."""
+        return self.attempt is not None and self.attempt.result == CutoverResult.UNDONE
 
     @property
     def blocked_since(self) -> datetime | None:
@@ -133,13 +141,18 @@ def _identical_tables(databases: Sequence[UUID]) -> dict[UUID, int]:
 
 
 def _panel(each: FollowedDatabase, attempts: Sequence[CutoverAttempt], *, identical: int) -> DatabasePanel:
-    rehearsals = (row for row in attempts if row.is_rehearsal and row.result == CutoverResult.REHEARSED)
-    rehearsal = next(rehearsals, None)
+    direction = direction_of(each.database).value
+    own = [row for row in attempts if row.direction == direction and row.is_rehearsal]
+    rehearsal = next((row for row in own if row.result == CutoverResult.REHEARSED), None)
     newest = attempts[0] if attempts else None
+    is_over = each.database.phase in AFTER_CUTOVER
+    done = next((row for row in attempts if is_over and row.result == CutoverResult.DONE), None)
     return DatabasePanel(
         each=each,
         attempt=newest,
         steps=tuple(newest.steps.all()) if newest else (),
+        done=done,
+        done_steps=tuple(done.steps.all()) if done else (),
         rehearsal=rehearsal,
         rehearsal_steps=tuple(rehearsal.steps.all()) if rehearsal else (),
         checks=tuple(_checks(each, rehearsal)),

@@ -27,6 +27,7 @@ from migrations_app.selectors.lag import lag_of
 from migrations_app.selectors.migration_page import MigrationPage, migration_page, migration_revision
 from migrations_app.selectors.tables import TableRow, table_page
 from migrations_app.selectors.verification import class_summaries, result_page
+from migrations_app.selectors.worker_room import worker_room
 from migrations_app.services.consent import is_waiting_for_acceptance
 from migrations_app.services.reports import NOT_VERIFIED
 from migrations_app.services.runs import ActionRefused, migration_cancel, migration_resume, passwords_forgotten
@@ -179,6 +180,7 @@ def _live_context(request: HttpRequest, shown: MigrationPage, *, tab: str) -> di
         "failure": failure_of(shown),
         "follows": is_following(migration),
         "lag": lag_of(migration) if is_following(migration) else None,
+        "room": worker_room() if migration.state == State.QUEUED and not migration.scheduled_at else None,
         "result": _result(shown),
         "forgotten": passwords_forgotten(migration) if migration.state in RESUMABLE else [],
         "poll_url": _poll_url(request, shown, tab=tab),

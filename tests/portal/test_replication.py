@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -17,6 +18,7 @@ from migrations_app.models import (
     OnlinePhase,
     Replication,
     ReplicationRequest,
+    Run,
     State,
     VerificationResult,
 )
@@ -241,6 +243,32 @@ def test_the_result_is_one_sentence(browser: Client) -> None:
     assert "The way back is open: Applying" in text
     assert "Cut over. The way back is open" in words(page_of(browser, migration))
     assert "Cancel migration" not in words(page_of(browser, migration))
+
+
+def test_the_way_back_is_rehearsed_too(browser: Client) -> None:
+    migration = online(phase=OnlinePhase.CUT_OVER, fall_back=True)
+    shop = migration.databases.get()
+    attempt(shop, result="done", ago=3600)
+    assert "Rehearse the way back" in words(cutover_page(browser, migration))
+    ask(browser, migration, "rehearse")
+    assert ReplicationRequest.objects.get().kind == "rehearse"
+    attempt(shop, direction="reverse", ago=60)
+    text = words(cutover_page(browser, migration))
+    assert "Cut over in 2.9 s." in text and "The way back was rehearsed 1 min ago : it takes about 2.9 s ." in text
+    attempt(shop, result="undone", direction="reverse", message="A session writes.")
+    text = words(cutover_page(browser, migration))
+    assert "The way back was undone" in text and "The target takes writes again" in text and "Cut over in" in text
+
+
+def test_a_queued_migration_says_when_every_worker_is_busy(browser: Client, settings: Any) -> None:
+    settings.TASK_WORKERS = 1
+    migration = online(phase=OnlinePhase.FOLLOWING)
+    waiting = running("waiting")
+    Migration.objects.filter(pk=waiting.pk).update(state=State.QUEUED, substate="")
+    assert "Waiting for a worker." in words(page_of(browser, waiting))
+    Run.objects.create(migration=migration, lease_until=timezone.now() + timedelta(minutes=1))
+    text = words(page_of(browser, waiting))
+    assert "Waiting for a worker: all 1 are busy, 1 of them follow other migrations. PORTAL_WORKERS says" in text
 
 
 def test_going_back_and_finishing_are_confirmed_by_typing(browser: Client) -> None:
