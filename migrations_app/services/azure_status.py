@@ -17,7 +17,7 @@ from django.db.models import Count, Q
 
 from migrations_app.engine.events import Direction, Step
 from migrations_app.engine.findings import Level
-from migrations_app.engine.spec import MigrationOption, RolePolicy
+from migrations_app.engine.spec import MigrationMode, MigrationOption, RolePolicy
 from migrations_app.engine.validation import DATABASE_RULES, SERVER_RULES
 from migrations_app.engine.validation.rule import Rule
 from migrations_app.models import (
@@ -58,7 +58,7 @@ CHECK_OF_FAMILY = {
 def azure_status_for(
     migration: Migration, *, databases: Sequence[MigrationDatabase], findings: Sequence[MigrationFinding]
 ) -> dict[str, Any]:
-    """Return the resource as Microsoft's API shows it (two queries)."""
+    """Return the resource as Microsoft's API shows it (one query; two if online)."""
     return {
         "id": str(migration.pk),
         "name": migration.name,
@@ -88,7 +88,7 @@ def azure_status_for(
 def _current_status(
     migration: Migration, *, databases: Sequence[MigrationDatabase], findings: Sequence[MigrationFinding]
 ) -> dict[str, Any]:
-    tables, followed = _table_counts(migration.pk), _followed(migration.pk)
+    tables, followed = _table_counts(migration.pk), _followed(migration)
     return {
         "state": STATES.get(State(migration.state), migration.state),
         "error": migration.error,
@@ -103,8 +103,10 @@ def _current_status(
     }
 
 
-def _followed(migration_id: UUID) -> dict[UUID, Replication]:
-    rows = Replication.objects.filter(database__migration_id=migration_id, direction=Direction.FORWARD.value)
+def _followed(migration: Migration) -> dict[UUID, Replication]:
+    if migration.mode != MigrationMode.ONLINE:
+        return {}
+    rows = Replication.objects.filter(database__migration=migration, direction=Direction.FORWARD.value)
     return {row.database_id: row for row in rows}
 
 

@@ -340,3 +340,20 @@ def test_a_replication_with_few_samples_promises_nothing(browser: Client) -> Non
     Replication.objects.all().delete()
     follow(migration.databases.get(), seconds=2, lag_bytes=GIB, lag_seconds=99.0)
     assert "Too early to say when it is caught up." in words(page_of(browser, migration, tab="replication"))
+
+
+def test_the_report_holds_every_cutover_with_its_time_line(browser: Client, dana: User) -> None:
+    migration = online(phase=OnlinePhase.CUT_OVER, fall_back=True, by=dana)
+    shop = migration.databases.get()
+    attempt(shop, ago=600)
+    request = ReplicationRequest.objects.create(database=shop, kind="cutover", asked_by=dana, address="10.1.2.3")
+    attempt(shop, result="done", request=request)
+    report = browser.get(reverse("migration-report-json", args=[migration.pk])).json()
+    rehearsal, cutover = report["online"]["cutovers"]
+    assert (rehearsal["result"], cutover["result"], cutover["fence_lsn"]) == ("rehearsed", "done", "5/80000000")
+    assert [step["step"] for step in cutover["steps"]][:3] == ["readiness", "fence", "drain"]
+    assert report["online"]["requests"][0]["asked_by"] == "dana"
+    assert report["verification"]["level"] == "counts"
+    text = words(browser.get(reverse("migration-report", args=[migration.pk])).content.decode())
+    assert "Cutover of shop Cut over in 2.9 s at 5/80000000" in text
+    assert "behind its fence" in text
