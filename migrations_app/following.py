@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from migrations_app.engine.events import Direction
+from migrations_app.engine.events import Direction, Step
 from migrations_app.engine.ports import RequestKind
 from migrations_app.engine.replication.apply import ApplyState
+from migrations_app.engine.spec import MigrationMode
 from migrations_app.models import (
     FOLLOWING_SUBSTATES,
     Migration,
@@ -142,8 +143,15 @@ def _why_no_pause(followed: FollowedDatabase) -> str:
     return f"Replication of {followed.name} is paused or stopped already." if followed.is_resting else ""
 
 
-def is_all_cut_over(databases: Collection[MigrationDatabase]) -> bool:
-    """Tell whether every database that has not ended is in use on the target already."""
+def is_any_cut_over(databases: Collection[MigrationDatabase]) -> bool:
+    """Tell whether a database that has not ended is in use on the target already."""
     ended = (State.SUCCEEDED, State.FAILED, State.CANCELED)
     living = [row.phase for row in databases if row.state not in ended]
-    return bool(living) and all(phase in (OnlinePhase.CUT_OVER, OnlinePhase.GOING_BACK) for phase in living)
+    return any(phase in (OnlinePhase.CUT_OVER, OnlinePhase.GOING_BACK) for phase in living)
+
+
+def cannot_be_resumed(migration: Migration) -> bool:
+    """Tell whether changes of a database that did not arrive were followed: its slot went when the migration failed."""
+    unfinished = migration.databases.exclude(state=State.SUCCEEDED)
+    is_online = migration.mode == MigrationMode.ONLINE
+    return is_online and unfinished.filter(step_times__has_key=Step.CATCH_UP.value).exists()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import EngineError, LeaseLost
 from migrations_app.engine.findings import Level
+from migrations_app.following import cannot_be_resumed
 from migrations_app.models import EventKind, Migration, MigrationEvent, State
 from migrations_app.services.endings import Ending
 from migrations_app.services.engines import Engines, run_clean_up
@@ -20,19 +21,21 @@ from migrations_app.services.runs import moves_online
 
 logger = logging.getLogger(__name__)
 
+SLOTS_ARE_GONE = (
+    "Its slots were removed, so that they hold back nothing on the source; what changed since then is lost, so start a "
+    "new migration."
+)
 CLEANED_UP = (State.FAILED, State.CANCELED)
 
 
 def cleaned_up(ending: Ending, lease: Lease, heartbeat: Heartbeat, *, engines: Engines) -> Ending | None:
     """Clean up on both servers where that is due; return the ending with what is left, None without the lease.
 
-    A migration that stopped before its first step began on a database has made nothing; one that went back to the
-    source has cleaned up itself.
+    A migration that stopped before its first step began on a database has made nothing.
     """
     migration = Migration.objects.get(pk=lease.migration_id)
     has_begun = migration.databases.filter(started_at__isnull=False).exists()
-    was_stopped = ending.state == State.FAILED or migration.cancel_requested_at is not None
-    if ending.state not in CLEANED_UP or not was_stopped or not moves_online(migration) or not has_begun:
+    if ending.state not in CLEANED_UP or not moves_online(migration) or not has_begun:
         return ending
     control = Control(fence=lease.fence)
     heartbeat.guard(control)
@@ -50,7 +53,14 @@ def cleaned_up(ending: Ending, lease: Lease, heartbeat: Heartbeat, *, engines: E
         reference = secrets.token_hex(4)
         logger.exception("defect %s in the clean-up of migration %s", reference, lease.migration_id)
         return _with_leftovers(ending, lease, f"The portal itself failed (reference {reference}).")
-    return ending
+    return _without_way_on(ending, migration)
+
+
+def _without_way_on(ending: Ending, migration: Migration) -> Ending:
+    """Say why it cannot be resumed, where that is so."""
+    if ending.state != State.FAILED or not cannot_be_resumed(migration):
+        return ending
+    return replace(ending, hint=f"{ending.hint} {SLOTS_ARE_GONE}".strip())
 
 
 def _with_leftovers(ending: Ending, lease: Lease, why: str) -> Ending:

@@ -210,7 +210,7 @@ def _ending_of(outcome: Outcome, lease: Lease) -> Ending:
     failed = list(migration.databases.filter(state=State.FAILED).order_by("source_name"))
     if (ending := _went_back(migration)) is not None and not failed:
         return ending
-    if outcome.succeeded:
+    if outcome.succeeded and not failed:
         words = "Validated." if migration.option == MigrationOption.VALIDATE else "Every database arrived."
         return Ending(State.SUCCEEDED, message=f"Succeeded. {words}")
     names = ", ".join(database.source_name for database in failed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -15,7 +15,7 @@ from migrations_app.engine.control import Control
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.ports import PartQueue, Reporter, Requests
 from migrations_app.engine.spec import DatabaseSpec, MigrationSpec
-from migrations_app.models import Migration
+from migrations_app.models import Migration, OnlinePhase, State
 from migrations_app.services.lease import Lease
 from migrations_app.services.part_queue import DatabasePartQueue
 from migrations_app.services.progress import ProgressRecorder
@@ -102,6 +102,7 @@ def run_engine(lease: Lease, control: Control, *, engines: Engines) -> tuple[Out
             return outcome, None
         requests = RowRequests(lease.migration_id, fence=lease.fence)
         stack.callback(requests.close)
+        spec = _without_failed(spec, migration)
         followed = (engines.online or _online())(
             spec, reporter=recorder, control=control, queue_for=queue_for, work_dir=folder, requests=requests
         )
@@ -111,8 +112,24 @@ def run_engine(lease: Lease, control: Control, *, engines: Engines) -> tuple[Out
 def run_clean_up(lease: Lease, control: Control, *, engines: Engines) -> None:
     """Remove from both servers what follows changes. Raises ``EngineError`` for what could not be removed."""
     migration = Migration.objects.select_related("source", "target").get(pk=lease.migration_id)
+    spec = _with_all(spec_for(migration), migration)
     with ProgressRecorder(lease.migration_id, control=control) as recorder:
-        (engines.clean_up or _clean_up())(spec_for(migration), reporter=recorder, control=control)
+        (engines.clean_up or _clean_up())(spec, reporter=recorder, control=control)
+
+
+def _without_failed(spec: MigrationSpec, migration: Migration) -> MigrationSpec:
+    """A database that failed is not tried again at every look; a resume makes it one that waits for its turn."""
+    failed = {str(pk) for pk in migration.databases.filter(state=State.FAILED).values_list("pk", flat=True)}
+    return replace(spec, databases=tuple(row for row in spec.databases if row.id not in failed))
+
+
+def _with_all(spec: MigrationSpec, migration: Migration) -> MigrationSpec:
+    """What went back to the source may have been interrupted before the last of ours was removed."""
+    rows = migration.databases.filter(phase=OnlinePhase.GONE_BACK)
+    back = {str(pk) for pk in rows.values_list("pk", flat=True)}
+    return replace(
+        spec, databases=tuple(replace(row, finished="") if row.id in back else row for row in spec.databases)
+    )
 
 
 def work_dir(migration_id: UUID) -> Path:

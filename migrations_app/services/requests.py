@@ -21,7 +21,6 @@ from migrations_app.following import FollowedDatabase, followed_databases, takes
 from migrations_app.models import (
     EventKind,
     Migration,
-    MigrationDatabase,
     MigrationEvent,
     OnlinePhase,
     ReplicationRequest,
@@ -235,8 +234,6 @@ class RowRequests:
             rows = ReplicationRequest.objects.filter(pk=int(request.id), ended_at__isnull=True)
             if not rows.update(ended_at=Now(), succeeded=succeeded, message=message):
                 return  # it was stored before, without our hearing of it
-            if succeeded and request.kind is RequestKind.FINISH:
-                _finish(UUID(request.database_id))
             if line := _end_words(request.kind, succeeded, message):
                 self._note(request, line, is_error=not succeeded)
             Migration.objects.filter(pk=self.migration_id).update(revision=F("revision") + 1)
@@ -249,12 +246,6 @@ class RowRequests:
             level=str(Level.FAILED if is_error else Level.INFO),
             message=line,
         )
-
-
-def _finish(database_id: UUID) -> None:
-    """Without the way back there is nothing left to decide."""
-    living = MigrationDatabase.objects.filter(pk=database_id, state__in=(State.WAITING_FOR_USER, State.IN_PROGRESS))
-    living.update(state=State.SUCCEEDED, ended_at=Now())
 
 
 def _end_words(kind: RequestKind, succeeded: bool, message: str) -> str:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.spec import MigrationMode, MigrationOption
-from migrations_app.following import AT_WORK, is_all_cut_over, is_following
+from migrations_app.following import AT_WORK, cannot_be_resumed, is_any_cut_over, is_following
 from migrations_app.lifecycle import transition
 from migrations_app.models import (
     EventKind,
@@ -109,8 +109,8 @@ def migration_cancel(migration_id: UUID, *, actor: User | None = None, address: 
         if not migration.is_active:
             hint = "Discard it instead." if migration.state == State.DRAFT else "There is nothing left to cancel."
             raise _refused(migration, "canceled", hint)
-        if is_all_cut_over(migration.databases.all()):
-            raise _refused(migration, "canceled", "It is in use on the target: go back to the source, or finish.")
+        if is_any_cut_over(migration.databases.all()):
+            raise _refused(migration, "canceled", "A database of it is in use on the target: go back, or finish.")
         if migration.state in IDLE and not (is_driven and is_following(migration)):
             _go_on_to_cancel(migration)
         if migration.cancel_requested_at is None:
@@ -136,6 +136,10 @@ def migration_resume(
         migration = _locked(migration_id)
         if migration.state not in RESUMABLE:
             raise _refused(migration, "resumed", "Only a failed migration can be resumed.")
+        if cannot_be_resumed(migration):
+            raise _refused(
+                migration, "resumed", "Its slots are gone, and the changes since then; start a new migration."
+            )
         for row, password in ((migration.source, source_password), (migration.target, target_password)):
             _replace_password(row, password)
         unfinished = migration.databases.exclude(state=State.SUCCEEDED)

@@ -22,8 +22,10 @@ from migrations_app.engine.spec import (
     VerificationLevel,
     WithoutIdentity,
 )
-from migrations_app.models import Migration, MigrationDatabase, State, StepState
+from migrations_app.models import Migration, MigrationDatabase, OnlinePhase, State, StepState
 from migrations_app.services.endpoints import endpoint_from_row
+
+NOT_VERIFIED = "not_verified"
 
 
 def spec_for(migration: Migration) -> MigrationSpec:
@@ -88,8 +90,15 @@ def _database_spec(row: MigrationDatabase) -> DatabaseSpec:
         target_name=row.target_name,
         overwrite=row.overwrite,
         selection=selection_from_json(row.selection),
-        finished=row.verified if row.state == State.SUCCEEDED else "",
+        finished=_finished(row),
     )
+
+
+def _finished(row: MigrationDatabase) -> str:
+    """How the database ended; one that went back to the source is not copied again."""
+    if row.phase == OnlinePhase.GONE_BACK:
+        return NOT_VERIFIED
+    return row.verified if row.state == State.SUCCEEDED else ""
 
 
 def _options(migration: Migration) -> Options:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import ConnectionFailed, EngineError
-from migrations_app.engine.events import DatabaseFinished, DatabaseStarted, Direction
+from migrations_app.engine.events import DatabaseFinished, DatabaseStarted, Direction, Step, StepStarted
 from migrations_app.engine.ports import Reporter, RequestKind, Requests
 from migrations_app.engine.spec import AtWarnings, DatabaseSpec, MigrationSpec
 from migrations_app.models import (
@@ -29,11 +29,12 @@ from migrations_app.models import (
     State,
     Substate,
 )
+from migrations_app.selectors.actions import Action, actions_for
 from migrations_app.services.conductor import conduct
 from migrations_app.services.consent import Person
 from migrations_app.services.reconcile import reconcile
 from migrations_app.services.requests import request_cutover, request_finish, request_go_back
-from migrations_app.services.runs import ActionRefused, migration_cancel, migrations_to_ring
+from migrations_app.services.runs import ActionRefused, migration_cancel, migration_resume, migrations_to_ring
 from tests.services.following import OnlineEngine, cut_over_when_asked, cutover, make_online, sampled, started
 from tests.services.test_conductor import wait_for
 
@@ -157,11 +158,11 @@ def test_with_a_way_back_it_waits_for_the_decision_and_finishes(online: Migratio
         if request is None:
             return False
         if request.kind is RequestKind.CUTOVER:
-            reporter.report(started(database.id, direction=Direction.REVERSE))
             for event in cutover(database.id):
                 reporter.report(event)
-            reporter.report(DatabaseFinished(database.id, "identical"))
             reporter.report(sampled(database.id, direction=Direction.REVERSE))
+        else:
+            reporter.report(DatabaseFinished(database.id, "identical"))
         requests.end(request, succeeded=True)
         return request.kind is RequestKind.FINISH
 
@@ -181,6 +182,7 @@ def test_with_a_way_back_it_waits_for_the_decision_and_finishes(online: Migratio
     conductor.join()
     assert conductor.said == State.SUCCEEDED
     assert conductor.clean_up.calls == 0
+    assert Replication.objects.filter(direction="reverse", engine="through_portal").count() == 2
 
 
 def test_going_back_ends_it_without_a_success(online: Migration) -> None:
@@ -209,7 +211,7 @@ def test_going_back_ends_it_without_a_success(online: Migration) -> None:
     row = MigrationDatabase.objects.get(source_name="crm")
     assert (row.state, row.phase) == (State.CANCELED, OnlinePhase.GONE_BACK)
     assert "crm_new" in row.on_target and "not in use" in row.on_target
-    assert conductor.clean_up.calls == 0
+    assert conductor.clean_up.calls == 1, "the engine may have been interrupted before the last of ours was removed"
     assert CutoverAttempt.objects.filter(direction="reverse", result="done").count() == 2
     assert MigrationEvent.objects.filter(message__startswith="Went back to the source").count() >= 1
 
@@ -274,3 +276,36 @@ def test_a_run_that_goes_on_does_not_unsettle_what_waits(online: Migration) -> N
     conduct(online.pk, online=OnlineEngine(start_again, rests=True))
     assert {row.state for row in MigrationDatabase.objects.all()} == {State.WAITING_FOR_USER}
     assert now(online) == (State.WAITING_FOR_USER, Substate.WAITING_FOR_CUTOVER)
+
+
+def test_what_went_back_or_failed_is_not_copied_again(online: Migration) -> None:
+    conduct(online.pk, online=OnlineEngine(never, rests=True))
+    shop, crm = MigrationDatabase.objects.order_by("-source_name")
+    MigrationDatabase.objects.filter(pk=shop.pk).update(state=State.FAILED)
+    MigrationDatabase.objects.filter(pk=crm.pk).update(state=State.CANCELED, phase=OnlinePhase.GONE_BACK)
+    engine = OnlineEngine(never, rests=True)
+    assert conduct(online.pk, online=engine, clean_up=CleanUp()) == State.FAILED
+    assert engine.spec is not None
+    assert [(row.id, row.finished) for row in engine.spec.databases] == [(str(crm.pk), "not_verified")]
+
+
+def test_what_was_followed_is_not_resumed_after_its_slots_went(online: Migration) -> None:
+    def fail(reporter: Reporter, requests: Requests, database: DatabaseSpec) -> bool:
+        reporter.report(StepStarted(Step.CATCH_UP, database.id))
+        raise ConnectionFailed("The source is gone.", kind="lost", hint="Bring it back.")
+
+    assert conduct(online.pk, online=OnlineEngine(fail), clean_up=CleanUp()) == State.FAILED
+    row = Migration.objects.get()
+    assert "Its slots were removed" in row.error_hint and "start a new migration" in row.error_hint
+    with pytest.raises(ActionRefused, match="cannot be resumed"):
+        migration_resume(online.pk)
+    assert actions_for(row, may_operate=True).primary is Action.REPORT
+
+
+def test_a_copy_that_failed_is_resumed(online: Migration) -> None:
+    def fail(reporter: Reporter, requests: Requests, database: DatabaseSpec) -> bool:
+        raise ConnectionFailed("The source is gone.", kind="lost", hint="Bring it back.")
+
+    assert conduct(online.pk, online=OnlineEngine(fail), clean_up=CleanUp()) == State.FAILED
+    migration_resume(online.pk)
+    assert now(online)[0] == State.QUEUED

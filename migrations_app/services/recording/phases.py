@@ -18,7 +18,6 @@ from migrations_app.engine.events import (
     Event,
     ReplicationStarted,
 )
-from migrations_app.engine.ports import RequestKind
 from migrations_app.engine.replication.cutover_steps import CutoverResult
 from migrations_app.lifecycle import transition
 from migrations_app.models import (
@@ -29,7 +28,6 @@ from migrations_app.models import (
     MigrationEvent,
     OnlinePhase,
     Replication,
-    ReplicationRequest,
     State,
     Substate,
 )
@@ -73,6 +71,7 @@ class PhaseLedger:
         forward = Replication.objects.filter(database__in=rows, direction=Direction.FORWARD.value)
         self._replications = {row.database_id: row for row in forward}
         self._touched: dict[UUID, datetime] = {}
+        self._finished = {row.pk for row in rows if row.state == State.SUCCEEDED}
         self._caught_up: list[UUID] = []
 
     def take(self, event: Event, *, at: datetime) -> None:
@@ -89,8 +88,7 @@ class PhaseLedger:
                 phase = self._phases[UUID(database_id)]
                 self._move(UUID(database_id), AFTER.get((phase, result), phase), at=at)
             case DatabaseStarted() | DatabaseFinished() | DatabaseFailed():
-                if self._phases[UUID(event.database_id)] is not OnlinePhase.NONE:
-                    self._touched[UUID(event.database_id)] = at
+                self._touch(event, at=at)
 
     def write(self) -> bool:
         """Store phases, and the state of the migration that follows from them."""
@@ -120,6 +118,14 @@ class PhaseLedger:
             self._move(pk, OnlinePhase.READY, at=at)
             self._caught_up.append(pk)
 
+    def _touch(self, event: DatabaseStarted | DatabaseFinished | DatabaseFailed, *, at: datetime) -> None:
+        """What the databases' own ledger writes of one that is followed is looked at again; its end stays."""
+        pk = UUID(event.database_id)
+        if self._phases[pk] is not OnlinePhase.NONE:
+            self._touched[pk] = at
+        if isinstance(event, DatabaseFinished):
+            self._finished.add(pk)
+
     def _move(self, pk: UUID, phase: OnlinePhase, *, at: datetime) -> None:
         self._phases[pk] = phase
         self._touched[pk] = at
@@ -129,8 +135,8 @@ class PhaseLedger:
         change: dict[str, Any] = {"phase": phase}
         if phase in STATES:
             change["state"] = STATES[phase]
-        if phase is OnlinePhase.CUT_OVER and self._has_fall_back and not _is_finished(pk):
-            change |= {"state": State.WAITING_FOR_USER, "ended_at": None}
+        if phase is OnlinePhase.CUT_OVER and self._has_fall_back and pk not in self._finished:
+            change["state"] = State.WAITING_FOR_USER
         if phase is OnlinePhase.GONE_BACK:
             change |= {"ended_at": at, "on_target": _left_behind(self._names[pk])}
         return change
@@ -180,12 +186,6 @@ def wanted_state(phases: Collection[OnlinePhase], *, has_fall_back: bool) -> Wan
     if OnlinePhase.CUT_OVER in phases and has_fall_back:
         return State.WAITING_FOR_USER, Substate.WAITING_FOR_FALL_BACK
     return None
-
-
-def _is_finished(pk: UUID) -> bool:
-    """Tell whether somebody gave up the way back; whatever the engine tells before or after that."""
-    finish = ReplicationRequest.objects.filter(database_id=pk, kind=RequestKind.FINISH.value)
-    return finish.filter(succeeded=True).exists()
 
 
 def _left_behind(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from datetime import datetime
 from typing import Any
@@ -25,8 +24,6 @@ from migrations_app.engine.replication.lsn import lsn_text
 from migrations_app.models import EventKind, MigrationEvent, Replication, ReplicationSample
 from migrations_app.services.queries import query
 from migrations_app.services.recording.ledger import clean
-
-logger = logging.getLogger(__name__)
 
 THIN_OUT_EVERY_SECONDS = 60.0
 Key = tuple[UUID, str]
@@ -124,9 +121,8 @@ class ReplicationLedger:
     def _sample(self, event: ReplicationSampled, *, at: datetime) -> None:
         key = (UUID(event.database_id), event.direction.value)
         row = self._rows.get(key)
-        if row is None:
-            logger.error("a sample of a replication that was never begun: %s", event)
-            return
+        if row is None or row.ended_at is not None:
+            row = self._begun_unseen(key, event, at=at)
         self._note_state(row, event.status, key, at=at)
         _write_numbers(row, event)
         row.sampled_at = at
@@ -141,6 +137,24 @@ class ReplicationLedger:
             changes=row.changes,
         )
         self._samples.append((key, sample))
+
+    def _begun_unseen(self, key: Key, event: ReplicationSampled, *, at: datetime) -> Replication:
+        """The way back begins within the cutover, which tells of no new slot: what is sampled is followed."""
+        known = self._rows.get(key)
+        forward = self._rows.get((key[0], Direction.FORWARD.value))
+        row = Replication(
+            pk=known.pk if known else None,
+            database_id=key[0],
+            direction=key[1],
+            engine=ApplyKind.THROUGH_PORTAL.value,
+            tables=forward.tables if forward else 0,
+            begins_at_lsn=event.status.applied_lsn,
+            started_at=at,
+            state_since=at,
+            **NOTHING_YET,
+        )
+        self._rows[key] = row
+        return row
 
     def _catch_up(self, database_id: UUID, *, at: datetime) -> None:
         row = self._rows.get((database_id, Direction.FORWARD.value))

@@ -84,6 +84,8 @@ class StepLedger:
 
     @staticmethod
     def _finish(times: StepTimes, step: Step, *, at: datetime) -> None:
+        if times.get(step.value, {}).get("state") == StepState.DONE:
+            return  # told again by a run that goes on
         started = times.get(step.value, {}).get("started_at") or at.isoformat()
         times[step.value] = {"state": StepState.DONE.value, "started_at": started, "ended_at": at.isoformat()}
 
