@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.memory_queue import MemoryPartQueue
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import EngineError
-from migrations_app.engine.events import DatabaseFailed, Event, FindingRaised, Note, ObjectVerified
+from migrations_app.engine.events import CutoverEnded, DatabaseFailed, Event, FindingRaised, Note, ObjectVerified
 from migrations_app.engine.findings import Finding
 from migrations_app.engine.offline import Outcome, migrate
 from migrations_app.engine.postgres.client_tools import client_tools
@@ -54,6 +54,10 @@ class EventLog:
     @property
     def failures(self) -> list[DatabaseFailed]:
         return [event for event in self.events if isinstance(event, DatabaseFailed)]
+
+    @property
+    def ended(self) -> list[CutoverEnded]:
+        return [event for event in self.events if isinstance(event, CutoverEnded)]
 
     @property
     def notes(self) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from migrations_app.engine.control import Control
 from migrations_app.engine.events import CheckResult
 from migrations_app.engine.postgres import Connection, Error
+from migrations_app.engine.spec import Side
 from migrations_app.engine.target.event_triggers import DISABLED, read_asleep
 from migrations_app.engine.verification.access import AccessRules
 from migrations_app.engine.verification.catalog_objects import FILES, CatalogObject, read_objects, side_by_side
@@ -52,6 +53,14 @@ class _Difference:
     doubt: str = ""
 
 
+AsIf = Callable[[Side, CatalogObject], CatalogObject | None]
+
+
+def as_it_is(side: Side, found: CatalogObject) -> CatalogObject | None:
+    """Take every object of either side for what it is."""
+    return found
+
+
 def verify_catalog(
     source: Connection,
     target: Connection,
@@ -60,10 +69,12 @@ def verify_catalog(
     access: AccessRules,
     verdicts: Verdicts,
     control: Control,
+    as_if: AsIf = as_it_is,
 ) -> None:
     """Report one line for each class with the number of identical objects, and one for each object that differs.
 
-    ``target`` must be allowed to create temporary objects; they are rolled back. Raises psycopg errors only when a
+    ``target`` must be allowed to create temporary objects; they are rolled back. ``as_if`` returns what an object of
+    either side is taken for, None for one that is not there. Raises psycopg errors only when a
     connection is lost.
     """
     keep_event_triggers_quiet(target)
@@ -73,7 +84,7 @@ def verify_catalog(
     for file in FILES:
         control.check()
         try:
-            _compare_file(source, target, file, oldest=oldest, take=comparison.take)
+            _compare_file(source, target, file, oldest=oldest, take=comparison.take, as_if=as_if)
             comparison.finish_class()
         except Error as error:
             control.check()
@@ -89,6 +100,7 @@ def _compare_file(
     *,
     oldest: int,
     take: Callable[[CatalogObject | None, CatalogObject | None], None],
+    as_if: AsIf,
 ) -> None:
     with (
         source.transaction(),
@@ -96,8 +108,13 @@ def _compare_file(
         read_objects(source, file, oldest=oldest) as before,
         read_objects(target, file, oldest=oldest) as after,
     ):
-        for one, other in side_by_side(before, after):
+        taken = _taken(before, Side.SOURCE, as_if=as_if), _taken(after, Side.TARGET, as_if=as_if)
+        for one, other in side_by_side(*taken):
             take(one, other)
+
+
+def _taken(objects: Iterator[CatalogObject], side: Side, *, as_if: AsIf) -> Iterator[CatalogObject]:
+    return (taken for found in objects if (taken := as_if(side, found)) is not None)
 
 
 class _Comparison:
