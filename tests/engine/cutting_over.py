@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+
+import psycopg
 
 from benchmarks.memory_queue import MemoryPartQueue
 from migrations_app.engine.control import Control
@@ -100,7 +103,7 @@ class HandMade:
         )
 
     def _run(self, script: str) -> None:
-        self.subscriber.psql(script, database=self.database)
+        self.subscriber.psql(f"SET default_transaction_read_only = off; {script}", database=self.database)
 
 
 @dataclass
@@ -199,6 +202,23 @@ class Followed:
             following.job.markers.take_over(connection)
         return settle(following)
 
+    @contextmanager
+    def as_application(self, server: RunningServer | None = None) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """Log in as a role that may write to every table and owns nothing."""
+        server = server or self.source
+        if server.psql("SELECT count(*) FROM pg_roles WHERE rolname = 'cutover_app'") == "0":
+            server.psql("CREATE ROLE cutover_app LOGIN PASSWORD 'pw'")
+        server.psql(
+            "SET default_transaction_read_only = off; GRANT ALL ON ALL TABLES IN SCHEMA public TO cutover_app;"
+            "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO cutover_app",
+            database=self.database,
+        )
+        login = {"user": "cutover_app", "password": "pw"}
+        with psycopg.connect(
+            host="127.0.0.1", port=server.port, dbname=self.database, autocommit=True, **login
+        ) as connection:
+            yield connection
+
     @property
     def steps(self) -> list[str]:
         """The steps that ended, in their order."""
@@ -294,8 +314,8 @@ def _remove(found: Followed) -> None:
         ).split()
         for name in names:
             server.psql(
-                f"ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE);"
-                f"DROP SUBSCRIPTION {name}",
+                f"SET default_transaction_read_only = off; ALTER SUBSCRIPTION {name} DISABLE;"
+                f"ALTER SUBSCRIPTION {name} SET (slot_name = NONE); DROP SUBSCRIPTION {name}",
                 database=found.database,
             )
     for server in (found.source, found.target):
@@ -315,6 +335,19 @@ def _remove(found: Followed) -> None:
             f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '{found.database}'"
         )
     found.target.drop_database(found.database)
+
+
+def nothing_of_ours(found: Followed) -> None:
+    """No slot, publication, subscription or schema of ours is on either server, by a look that is not the product's."""
+    for server in (found.source, found.target):
+        left = server.psql(
+            f"SELECT slot_name FROM pg_replication_slots WHERE database = '{found.database}'"
+            f" UNION ALL SELECT pubname FROM pg_publication WHERE pubname LIKE 'pgmig%'"
+            f" UNION ALL SELECT subname FROM pg_subscription WHERE subname LIKE '{found.name}%'"
+            f" UNION ALL SELECT nspname FROM pg_namespace WHERE nspname = '_migration_portal'",
+            database=found.database,
+        )
+        assert left == ""
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -17,8 +16,10 @@ from migrations_app.engine.spec import OnlineOptions, Side
 from tests.engine.cutting_over import Followed, followed
 from tests.fixtures.servers import RunningServer, ServerPool
 
-ROLES = "CREATE ROLE fence_owner LOGIN PASSWORD 'pw'; CREATE ROLE fence_app LOGIN PASSWORD 'pw';" \
+ROLES = (
+    "CREATE ROLE fence_owner LOGIN PASSWORD 'pw'; CREATE ROLE fence_app LOGIN PASSWORD 'pw';"
     "CREATE ROLE fence_team LOGIN PASSWORD 'pw'; CREATE ROLE fence_reader LOGIN PASSWORD 'pw'"
+)
 ACCESSES = {
     "never granted": "",
     "public shut out": "REVOKE ALL ON DATABASE {db} FROM PUBLIC; GRANT CONNECT, TEMP ON DATABASE {db} TO fence_app",
@@ -111,7 +112,8 @@ def test_an_owner_who_is_no_superuser_closes_and_reopens(shop: Followed) -> None
     """The default cannot be stored as "never granted" again by him; written out it means the same."""
     shop.source.psql(
         f"ALTER DATABASE {shop.database} OWNER TO fence_owner; ALTER SCHEMA public OWNER TO fence_owner;"
-        "GRANT pg_signal_backend TO fence_owner", database=shop.database
+        "GRANT pg_signal_backend TO fence_owner",
+        database=shop.database,
     )
     shop.source.psql(
         "".join(f"ALTER TABLE {name} OWNER TO fence_owner;" for name, _ in shop.tables), database=shop.database
@@ -131,7 +133,8 @@ def test_an_owner_who_is_no_superuser_closes_and_reopens(shop: Followed) -> None
     assert shop.access() == "{=Tc/fence_owner,fence_owner=CTc/fence_owner}|"
     shop.source.psql(
         f"ALTER DATABASE {shop.database} OWNER TO postgres; REASSIGN OWNED BY fence_owner TO postgres;"
-        f"REVOKE pg_signal_backend FROM fence_owner;", database=shop.database
+        f"REVOKE pg_signal_backend FROM fence_owner;",
+        database=shop.database,
     )
     shop.source.psql(f"UPDATE pg_database SET datacl = NULL WHERE datname = '{shop.database}'")
 
@@ -190,7 +193,8 @@ def test_who_holds_a_lock_is_named(shop: Followed, monkeypatch: pytest.MonkeyPat
         assert words in blocked.value.message
     shop.source.psql(
         f"ALTER DATABASE {shop.database} OWNER TO postgres; REASSIGN OWNED BY fence_owner TO postgres;"
-        f"REVOKE pg_signal_backend, pg_monitor FROM fence_owner;", database=shop.database
+        f"REVOKE pg_signal_backend, pg_monitor FROM fence_owner;",
+        database=shop.database,
     )
     shop.source.psql(f"UPDATE pg_database SET datacl = NULL WHERE datname = '{shop.database}'")
 
@@ -198,7 +202,7 @@ def test_who_holds_a_lock_is_named(shop: Followed, monkeypatch: pytest.MonkeyPat
 def test_tables_that_may_not_be_locked_are_watched(shop: Followed) -> None:
     shop.source.psql(
         f"ALTER DATABASE {shop.database} OWNER TO fence_owner; GRANT pg_signal_backend TO fence_owner;"
-        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO fence_owner;" 
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO fence_owner;"
         + "".join(f"ALTER TABLE {name} OWNER TO fence_owner;" for name in ("accounts", "ledger", "sessions")),
         database=shop.database,
     )
@@ -215,7 +219,8 @@ def test_tables_that_may_not_be_locked_are_watched(shop: Followed) -> None:
     reopen(crossing)
     shop.source.psql(
         f"ALTER DATABASE {shop.database} OWNER TO postgres; REASSIGN OWNED BY fence_owner TO postgres;"
-        f"REVOKE pg_signal_backend FROM fence_owner;", database=shop.database
+        f"REVOKE pg_signal_backend FROM fence_owner;",
+        database=shop.database,
     )
     shop.source.psql(f"UPDATE pg_database SET datacl = NULL WHERE datname = '{shop.database}'")
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.findings import Level
+from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.patience import patiently
 from migrations_app.engine.postgres import Connection, Error, Server
 from migrations_app.engine.postgres.queries.reading import fetch
@@ -176,29 +177,36 @@ def reopen(crossing: Crossing, access: DatabaseAccess | None = None) -> bool:
     """Put back what the fence changed, and forget the note of it; False where no fence was noted.
 
     ``access`` is what was there, where the caller knows it: then it is put back even if the notes cannot be read.
-    Waits about two minutes for a server that is away. Raises ``EngineError`` with what to type by hand: then the note
-    stays, and a later run tries again.
+    Raises like ``restore_noted``; then the note stays, and a later run tries again.
     """
     access = access or noted_access(crossing)
     if access is None:
         return False
-    job, database = crossing.job, crossing.job.database.source_name
+    restore_noted(crossing.job, access)
+    crossing.notes.forget_fence(crossing.direction)
+    return True
+
+
+def restore_noted(job: DatabaseJob, access: DatabaseAccess) -> None:
+    """Put back who may connect to the source database of ``job``; wait about two minutes for a server that is away.
+
+    Raises ``EngineError`` with what to type by hand.
+    """
+    database, label = job.database.source_name, job.source.endpoint.label
     try:
-        refused = patiently(lambda: _restore(crossing, access), control=job.control, reporter=job.reporter)
+        refused = patiently(lambda: _restore(job, access), control=job.control, reporter=job.reporter)
     except EngineError as error:
         raise EngineError(
-            f"{crossing.left_words} is still closed to everybody but the portal's user: {error.message}",
+            f"{database} on {label} is still closed to everybody but the portal's user: {error.message}",
             hint=how_to_reopen(database, access),
             server_message=error.server_message,
         ) from error
     if refused:
         job.note(
-            f"Some grants of {database} on {job.source.endpoint.label} could not be given back; "
-            f"a role may be gone. Run there: {' '.join(refused)}",
+            f"Some grants of {database} on {label} could not be given back; a role may be gone. "
+            f"Run there: {' '.join(refused)}",
             level=Level.WARNING,
         )
-    crossing.notes.forget_fence(crossing.direction)
-    return True
 
 
 def noted_access(crossing: Crossing) -> DatabaseAccess | None:
@@ -207,9 +215,9 @@ def noted_access(crossing: Crossing) -> DatabaseAccess | None:
     return None if note is None else note.access
 
 
-def _restore(crossing: Crossing, access: DatabaseAccess) -> list[str]:
-    with crossing.job.source.connected(purpose="reopen", read_only=False) as connection:
-        return restore_access(connection, crossing.job.database.source_name, access=access)
+def _restore(job: DatabaseJob, access: DatabaseAccess) -> list[str]:
+    with job.source.connected(purpose="reopen", read_only=False) as connection:
+        return restore_access(connection, job.database.source_name, access=access)
 
 
 def how_to_reopen(database: str, access: DatabaseAccess) -> str:

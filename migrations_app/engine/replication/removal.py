@@ -92,9 +92,7 @@ def drop_subscription(server: Server, database: str, name: str) -> bool:
     """
     with server.connected(database, purpose="drop-subscription", read_only=False) as connection:
         found = connection.execute(
-            "SELECT 1 FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid"
-            " WHERE d.datname = current_database() AND s.subname = %s",
-            (name,),
+            "SELECT 1 FROM pg_catalog.pg_stat_subscription WHERE subname = %s", (name,)
         ).fetchone()
         if found is None:
             return False
