@@ -126,6 +126,14 @@ class Followed:
     engine: HandMade | None = None
 
     @property
+    def source_user(self) -> str:
+        return self.source_login.user if self.source_login else self.source.superuser
+
+    @property
+    def target_user(self) -> str:
+        return self.target_login.user if self.target_login else self.target.superuser
+
+    @property
     def database_id(self) -> str:
         return str(uuid.uuid5(uuid.NAMESPACE_OID, self.id))
 
@@ -254,12 +262,16 @@ def followed(
     schema: str = SCHEMA,
     **options: object,
 ) -> Iterator[Followed]:
-    """Make a database on both servers and follow it: nobody writes between the slot and the copy."""
+    """Make a database on both servers and follow it: nobody writes between the slot and the copy.
+
+    It belongs to those who log in, ``source_login`` and ``target_login``, else to the superusers.
+    """
     with source.fresh_database() as name:
         found = Followed(source, target, name, work_dir)
         found = replace(found, **options) if options else found  # type: ignore[arg-type]
-        source.psql(schema, database=name)
-        target.create_database(name)
+        source.psql(f'ALTER DATABASE {name} OWNER TO "{found.source_user}"')
+        source.psql(f'SET SESSION AUTHORIZATION "{found.source_user}"; {schema}', database=name)
+        target.create_database(name, owner=found.target_user)
         try:
             _publish(found)
             _copy(found)
@@ -277,7 +289,9 @@ def _publish(found: Followed) -> None:
     heartbeat = f"CREATE SCHEMA _migration_portal; {HEARTBEAT};" if found.with_heartbeat else ""
     beat = "INSERT INTO _migration_portal.heartbeat VALUES (1, now());" if found.with_heartbeat else ""
     found.source.psql(
-        f"{heartbeat} {beat} CREATE PUBLICATION {found.name} FOR TABLE {', '.join(names)}", database=found.database
+        f'SET SESSION AUTHORIZATION "{found.source_user}";'
+        f"{heartbeat} {beat} CREATE PUBLICATION {found.name} FOR TABLE {', '.join(names)}",
+        database=found.database,
     )
     found.source.psql(f"SELECT pg_create_logical_replication_slot('{found.name}', 'pgoutput')", database=found.database)
 
@@ -288,7 +302,10 @@ def _copy(found: Followed) -> None:
         [
             tools.path("pg_dump"),
             "--no-publications",
-            "--exclude-schema=_migration_portal",
+            "--no-owner",
+            "--no-privileges",
+            "--schema=public",
+            "--blobs",
             "--dbname",
             found.source.cluster.conninfo(database=found.database),
         ],
@@ -296,8 +313,13 @@ def _copy(found: Followed) -> None:
         capture_output=True,
         check=True,
     )
-    found.target.psql(dumped.stdout.decode(), database=found.database)
+    found.target.psql(
+        f'ALTER SCHEMA public OWNER TO "{found.target_user}"; SET SESSION AUTHORIZATION "{found.target_user}";'
+        + dumped.stdout.decode().replace("CREATE SCHEMA public;", ""),
+        database=found.database,
+    )
     with found.target.connect(found.database) as connection:
+        connection.execute(f'SET SESSION AUTHORIZATION "{found.target_user}"'.encode())
         Markers(found.id, found.database_id, found.fence).install(connection)
         if found.with_heartbeat:
             connection.execute(HEARTBEAT.encode())
