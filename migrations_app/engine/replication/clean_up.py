@@ -15,9 +15,12 @@ from migrations_app.engine.replication.apply import ApplyEngine
 from migrations_app.engine.replication.crossing import reversed_job
 from migrations_app.engine.replication.cutover_notes import CutoverNotes
 from migrations_app.engine.replication.fence import how_to_reopen, restore_noted
+from migrations_app.engine.replication.heartbeat import drop_heartbeat
 from migrations_app.engine.replication.leftovers import Leftover, find_leftovers
 from migrations_app.engine.replication.link import Following
-from migrations_app.engine.replication.removal import drop_publications, drop_slot, drop_subscription
+from migrations_app.engine.replication.logical_slot import drop_slot
+from migrations_app.engine.replication.publication import drop_publications
+from migrations_app.engine.replication.removal import drop_subscription
 from migrations_app.engine.replication.reverse_link import reverse_name
 from migrations_app.engine.replication_names import replication_name
 from migrations_app.engine.target.finish import forget_notes
@@ -76,7 +79,7 @@ def _remove_everything(
         sweep.do(lambda name=name: drop_subscription(job.source, source, name))  # type: ignore[misc]
         sweep.do(lambda name=name: _stop_publishing(job.source, source, name))  # type: ignore[misc]
         sweep.do(lambda name=name: _stop_publishing(job.target, target, name))  # type: ignore[misc]
-    sweep.do(lambda: _drop_our_schema(job.source, source))
+    sweep.do(lambda: drop_heartbeat(job.source, source))
     if is_complete:
         sweep.do(lambda: forget_notes(job))
     return _tell(job, sweep, is_complete=is_complete)
@@ -114,12 +117,6 @@ def _reopen(job: DatabaseJob) -> None:
 def _stop_publishing(server: Server, database: str, name: str) -> None:
     drop_slot(server, database, name)
     drop_publications(server, database, name)
-
-
-def _drop_our_schema(server: Server, database: str) -> None:
-    with server.connected(database, purpose="clean-up", read_only=False) as connection:
-        connection.execute("SET lock_timeout = '10s'")
-        connection.execute("DROP SCHEMA IF EXISTS _migration_portal CASCADE")
 
 
 def _tell(job: DatabaseJob, sweep: _Sweep, *, is_complete: bool) -> tuple[Leftover, ...]:

@@ -30,6 +30,7 @@ from migrations_app.engine.replication.large_object_delta import bring_large_obj
 from migrations_app.engine.replication.link import Following
 from migrations_app.engine.replication.lsn import lsn_text
 from migrations_app.engine.replication.opening import open_entered, what_stays_closed
+from migrations_app.engine.replication.phases import Phase
 from migrations_app.engine.replication.proof import prove
 from migrations_app.engine.replication.readiness import look_at_readiness
 from migrations_app.engine.replication.removal import remove_link
@@ -210,7 +211,8 @@ def undo(crossing: Crossing, error: EngineError, *, access: DatabaseAccess | Non
     """
     try:
         with step(crossing, CutoverStep.UNDO) as said:
-            reopen(crossing, access)
+            is_forward = crossing.direction is Direction.FORWARD
+            reopen(crossing, access, phase=Phase.FOLLOWING if is_forward else Phase.REVERSING)
             said.append(f"{crossing.left_words} is open as before")
             withdraw_reverse(crossing)
             if restart:
@@ -261,10 +263,11 @@ def finish_opening(crossing: Crossing, note: OpenedNote) -> CutoverEnded:
 
 
 def settle(following: Following, direction: Direction = Direction.FORWARD) -> CutoverEnded | None:
-    """Bring to an end what an interrupted run left of a cutover; None where it left nothing.
+    """Bring to an end what an interrupted run left of a cutover in one direction; None where it left nothing.
 
     Before the point of no return everything is undone, after it the database is opened. To be called by every run
-    before it does anything else; ``following`` is the one of that direction, whose engine need not be started.
+    before it does anything else, where ``CutoverNotes.interrupted`` names a direction; ``following`` is the one of
+    that direction, whose engine need not be started.
     """
     crossing = crossing_to_target(following) if direction is Direction.FORWARD else crossing_back(following)
     if note := crossing.notes.read_opened(direction):

@@ -9,6 +9,7 @@ from typing import Any
 from migrations_app.engine.events import Direction
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.replication.database_access import DatabaseAccess, Grant
+from migrations_app.engine.replication.phases import Phase, note_phase
 
 KIND = "cutover"
 FENCE, OPENED, TOLD = "fence", "opened", "told"  # one of each for each direction
@@ -40,20 +41,21 @@ class CutoverNotes:
 
     def write_fence(self, direction: Direction, note: FenceNote) -> None:
         """Remember what was there, before anything is changed."""
-        self.write(f"{FENCE} {direction}", asdict(note))
+        self.write(f"{FENCE} {direction}", asdict(note), phase=Phase.FENCED)
 
     def read_fence(self, direction: Direction) -> FenceNote | None:
         """Return what was noted of the fence of one direction, if it was not reopened."""
         found = self.read(f"{FENCE} {direction}")
         return None if found is None else _fence(found)
 
-    def forget_fence(self, direction: Direction) -> None:
-        """The database is as it was before."""
-        self.forget(f"{FENCE} {direction}")
+    def forget_fence(self, direction: Direction, *, phase: Phase | None = None) -> None:
+        """The database is as it was before; ``phase`` is the one in which the move is now."""
+        self.write(f"{FENCE} {direction}", None, phase=phase)
 
     def write_opened(self, direction: Direction, note: OpenedNote) -> None:
         """Pass the point of no return."""
-        self.write(f"{OPENED} {direction}", asdict(note))
+        phase = Phase.CUT_OVER if direction is Direction.FORWARD else Phase.DONE
+        self.write(f"{OPENED} {direction}", asdict(note), phase=phase)
 
     def read_opened(self, direction: Direction) -> OpenedNote | None:
         """Return how the cutover in one direction opened its database, else None."""
@@ -68,14 +70,27 @@ class CutoverNotes:
         """Tell whether the end of the cutover in this direction was reported and stored."""
         return self.read(f"{TOLD} {direction}") is not None
 
-    def write(self, key: str, value: dict[str, Any]) -> None:
-        """Store one note in place of an older one; it is on the target's disk when this returns."""
+    def interrupted(self) -> Direction | None:
+        """Return the direction of a cutover that was begun and neither undone nor told to have ended; else None."""
+        for direction in Direction:
+            if self.read_opened(direction) is not None:
+                if not self.was_told(direction):
+                    return direction
+            elif self.read_fence(direction) is not None:
+                return direction
+        return None
+
+    def write(self, key: str, value: dict[str, Any] | None, *, phase: Phase | None = None) -> None:
+        """Store one note in place of an older one, or none; it is on the target's disk when this returns."""
         with self.job.target.connected(self.job.database.target_name, purpose="notes", read_only=False) as target:
             target.execute("SET synchronous_commit = on")
             with target.transaction():
                 self.job.markers.hold_on(target)
                 self.job.markers.forget(target, kind=KIND, keys=[key])
-                self.job.markers.add(target, kind=KIND, keys=[key], detail=json.dumps(value))
+                if value is not None:
+                    self.job.markers.add(target, kind=KIND, keys=[key], detail=json.dumps(value))
+                if phase is not None:
+                    note_phase(self.job, target, phase)
 
     def read(self, key: str) -> dict[str, Any] | None:
         """Return one note, or None; None, too, where the database carries no notes of ours any more."""
@@ -84,15 +99,6 @@ class CutoverNotes:
                 return None
             found = self.job.markers.read(target, KIND).get(key)
         return None if found is None else dict(json.loads(found))
-
-    def forget(self, *keys: str) -> None:
-        """Take notes back; those that are gone already are no error."""
-        with self.job.target.connected(self.job.database.target_name, purpose="notes", read_only=False) as target:
-            if not self.job.markers.are_ours(target):
-                return
-            with target.transaction():
-                self.job.markers.hold_on(target)
-                self.job.markers.forget(target, kind=KIND, keys=keys)
 
 
 def _fence(found: dict[str, Any]) -> FenceNote:

@@ -12,10 +12,10 @@ from migrations_app.engine.replication.apply import ApplyState, ApplyStatus
 from migrations_app.engine.replication.crossing import Crossing
 from migrations_app.engine.replication.fence_row import has_arrived, write_mark
 from migrations_app.engine.replication.lsn import lsn_text
+from migrations_app.engine.replication.readiness import INSERTED_UP_TO
 
 LOOK_EVERY_SECONDS = 0.1
 TELL_EVERY_SECONDS = 10.0
-INSERTED_UP_TO = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8"
 
 
 class ApplyBroken(EngineError):

@@ -25,6 +25,7 @@ from migrations_app.engine.replication.database_access import (
     reopening_statements,
     restore_access,
 )
+from migrations_app.engine.replication.phases import Phase
 from migrations_app.engine.replication.table_fence import TableFence, locked_tables
 
 ENDING_SECONDS = 15
@@ -173,17 +174,18 @@ def _refuse_prepared(connection: Connection, database: str) -> None:
         )
 
 
-def reopen(crossing: Crossing, access: DatabaseAccess | None = None) -> bool:
+def reopen(crossing: Crossing, access: DatabaseAccess | None = None, *, phase: Phase | None = None) -> bool:
     """Put back what the fence changed, and forget the note of it; False where no fence was noted.
 
     ``access`` is what was there, where the caller knows it: then it is put back even if the notes cannot be read.
+    ``phase`` is noted as the one in which the move is then.
     Raises like ``restore_noted``; then the note stays, and a later run tries again.
     """
     access = access or noted_access(crossing)
     if access is None:
         return False
     restore_noted(crossing.job, access)
-    crossing.notes.forget_fence(crossing.direction)
+    crossing.notes.forget_fence(crossing.direction, phase=phase)
     return True
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from migrations_app.engine.replication.crossing import Crossing
 
+MARK = """
+INSERT INTO _migration_portal.heartbeat (id, mark) VALUES (1, %s)
+ON CONFLICT (id) DO UPDATE SET mark = excluded.mark, beat_at = clock_timestamp()
+"""
 WAIT_FOR_DISK = "SET synchronous_commit = on"
 
 
@@ -16,7 +20,7 @@ def write_mark(crossing: Crossing, token: str) -> None:
     with job.source.connected(job.database.source_name, purpose="mark", read_only=False) as connection:
         connection.execute(WAIT_FOR_DISK)
         if crossing.plan.with_heartbeat:
-            connection.execute("UPDATE _migration_portal.heartbeat SET mark = %s", (token,))
+            connection.execute(MARK, (token,))
         else:
             connection.execute("SELECT pg_catalog.pg_logical_emit_message(true, 'pgmig', %s)", (token,))
 

@@ -12,8 +12,10 @@ from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.engine.replication.crossing import Crossing
 from migrations_app.engine.replication.database_access import IS_SUPERUSER, may_close
 from migrations_app.engine.replication.fence import other_sessions, prepared_transactions, run_tag
+from migrations_app.engine.replication.logical_slot import SlotState, read_slot
 from migrations_app.engine.replication.lsn import lsn_text
 
+INSERTED_UP_TO = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8"
 LAG_LIMIT_BYTES = 64 * 1024 * 1024
 LONG_TRANSACTION_SECONDS = 30
 MAY_END = (
@@ -58,15 +60,6 @@ class OpenTransaction:
 
 
 @dataclass(frozen=True)
-class SlotState:
-    """The slot that is read. ``server_lsn`` is where the publishing server writes now."""
-
-    active: bool
-    wal_status: str
-    server_lsn: int
-
-
-@dataclass(frozen=True)
 class Readiness:
     """What was seen: ``lag_bytes`` behind, ``sessions`` that the fence will end, ``obstacles``, empty when ready."""
 
@@ -91,8 +84,9 @@ def look_at_readiness(crossing: Crossing, *, with_reverse: bool) -> Readiness:
     """
     job, database = crossing.job, crossing.job.database.source_name
     with job.source.connected(database, purpose="readiness") as connection:
-        slots = fetch(connection, "cutover_slot", SlotState, name=crossing.link.name)
-        lag_bytes, obstacles = _of_the_apply(crossing, slots)
+        slot = read_slot(connection, crossing.link.name)
+        row = connection.execute(INSERTED_UP_TO).fetchone()
+        lag_bytes, obstacles = _of_the_apply(crossing, slot, server_lsn=int(row[0]) if row else 0)
         sessions = other_sessions(connection, database, tag=run_tag(job.source))
         obstacles += [
             *_of_rights(crossing, connection, [each.user or "" for each in sessions if not each.is_superuser]),
@@ -104,12 +98,12 @@ def look_at_readiness(crossing: Crossing, *, with_reverse: bool) -> Readiness:
     return Readiness(lag_bytes, len(sessions), tuple(obstacles))
 
 
-def _of_the_apply(crossing: Crossing, slots: list[SlotState]) -> tuple[int, list[Obstacle]]:
-    if not slots or slots[0].wal_status == "lost":
+def _of_the_apply(crossing: Crossing, slot: SlotState | None, *, server_lsn: int) -> tuple[int, list[Obstacle]]:
+    if slot is None or slot.is_lost:
         saw = f"The replication slot {crossing.link.name} on {crossing.job.source.endpoint.label} is lost."
         return 0, [Obstacle(saw, "Changes are missing on the other side for good: start the migration again.")]
     status = crossing.engine.status()
-    lag_bytes = max(0, slots[0].server_lsn - status.applied_lsn)
+    lag_bytes = max(0, server_lsn - status.applied_lsn)
     if status.state is not ApplyState.APPLYING:
         reason = f": {status.error}" if status.error else "."
         saw = f"The changes are not being applied ({status.state}){reason}"

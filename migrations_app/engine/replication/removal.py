@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 from migrations_app.engine.errors import EngineError, Stopped
 from migrations_app.engine.findings import Level
-from migrations_app.engine.postgres import Connection, Error, Server, errors, sql
+from migrations_app.engine.postgres import Server, sql
 from migrations_app.engine.replication.crossing import Crossing
-
-FREED_WITHIN_SECONDS = 10.0
-LOOK_EVERY_SECONDS = 0.1
-SLOT = "SELECT active_pid FROM pg_catalog.pg_replication_slots WHERE slot_name = %s"
-DROP_SLOT = "SELECT pg_catalog.pg_drop_replication_slot(%s)"
+from migrations_app.engine.replication.logical_slot import drop_slot
+from migrations_app.engine.replication.publication import drop_publications, inserts_name
 
 
 def remove_link(crossing: Crossing) -> None:
@@ -39,50 +34,11 @@ def remove_link(crossing: Crossing) -> None:
 
 def statements_to_remove(name: str) -> list[str]:
     """Return what a person types on the publishing server, in the published database."""
+    names = (name, inserts_name(name))
     return [
         sql.SQL("SELECT pg_drop_replication_slot({});").format(sql.Literal(name)).as_string(None),
-        sql.SQL("DROP PUBLICATION IF EXISTS {};").format(sql.Identifier(name)).as_string(None),
+        *(sql.SQL("DROP PUBLICATION IF EXISTS {};").format(sql.Identifier(each)).as_string(None) for each in names),
     ]
-
-
-def drop_slot(server: Server, database: str, name: str) -> bool:
-    """Drop a slot, ending whoever still reads from it; False where there is none. Raises ``EngineError``."""
-    with server.connected(database, purpose="drop-slot", read_only=False) as connection:
-        deadline = time.monotonic() + FREED_WITHIN_SECONDS
-        while row := connection.execute(SLOT, (name,)).fetchone():
-            server.control.check()
-            if row[0] is not None:
-                connection.execute("SELECT pg_catalog.pg_terminate_backend(%s)", (row[0],))
-            if _is_dropped(connection, name, last_try=time.monotonic() > deadline):
-                return True
-            time.sleep(LOOK_EVERY_SECONDS)
-    return False
-
-
-def _is_dropped(connection: Connection, name: str, *, last_try: bool) -> bool:
-    try:
-        connection.execute(DROP_SLOT, (name,))
-    except errors.ObjectInUse:
-        if last_try:
-            raise
-        return False
-    except errors.UndefinedObject:
-        return True
-    return True
-
-
-def drop_publications(server: Server, database: str, name: str) -> list[str]:
-    """Drop the publication ``name`` and those whose names begin with it and ``_``; return their names."""
-    with server.connected(database, purpose="drop-publication", read_only=False) as connection:
-        rows = connection.execute(
-            "SELECT pubname::text FROM pg_catalog.pg_publication"
-            " WHERE pubname = %(name)s OR left(pubname, length(%(name)s) + 1) = %(name)s || '_' ORDER BY 1",
-            {"name": name},
-        )
-        names = [row[0] for row in rows]
-        for each in names:
-            connection.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(sql.Identifier(each)))
-    return names
 
 
 def drop_subscription(server: Server, database: str, name: str) -> bool:
@@ -101,8 +57,3 @@ def drop_subscription(server: Server, database: str, name: str) -> bool:
         connection.execute(sql.SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(identifier))
         connection.execute(sql.SQL("DROP SUBSCRIPTION {}").format(identifier))
     return True
-
-
-def words_of(error: Error) -> str:
-    """Return what a server said, on one line."""
-    return " ".join(str(error).split())

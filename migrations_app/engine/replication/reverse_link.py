@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from migrations_app.engine.postgres import Connection, qualified, sql
 from migrations_app.engine.replication.crossing import Crossing
+from migrations_app.engine.replication.heartbeat import make_heartbeat
 from migrations_app.engine.replication.link import Link
+from migrations_app.engine.replication.logical_slot import drop_slot
 from migrations_app.engine.replication.lsn import lsn_text, parse_lsn
-from migrations_app.engine.replication.plan import FollowedTable, ReplicationPlan, Treatment
-from migrations_app.engine.replication.removal import drop_publications, drop_slot
+from migrations_app.engine.replication.plan import ReplicationPlan
+from migrations_app.engine.replication.publication import drop_publications, publish
 
-HEARTBEAT = sql.SQL("_migration_portal.heartbeat")
 BACK = "_back"
 
 
@@ -39,41 +39,22 @@ def reverse_of(link: Link, plan: ReplicationPlan) -> Link:
 
 
 def make_reverse(crossing: Crossing) -> str:
-    """Make publication and slot on the database that is entered, while nobody writes there; return what was done.
+    """Make publications and slot on the database that is entered, while nobody writes there; return what was done.
 
     The slot begins behind everything that was applied there so far. May be repeated. Raises ``EngineError``.
     """
-    job, name = crossing.job, reverse_name(crossing.plan.name)
+    job, plan = crossing.job, reverse_plan(crossing.plan)
     database = job.database.target_name
-    drop_slot(job.target, database, name)
-    drop_publications(job.target, database, name)
+    drop_slot(job.target, database, plan.name)
+    if plan.with_heartbeat:
+        make_heartbeat(job.target, database)
+    publish(job.target, database, plan)
     with job.target.connected(database, purpose="reverse", read_only=False) as target:
-        with target.transaction():
-            job.markers.hold_on(target)
-            _publish(target, name, crossing.plan)
         row = target.execute(
-            "SELECT lsn::text FROM pg_catalog.pg_create_logical_replication_slot(%s, 'pgoutput')", (name,)
+            "SELECT lsn::text FROM pg_catalog.pg_create_logical_replication_slot(%s, 'pgoutput')", (plan.name,)
         ).fetchone()
     begins_at = parse_lsn(row[0]) if row else 0
     return f"changes of {crossing.entered_words} are kept from {lsn_text(begins_at)} on"
-
-
-def _publish(target: Connection, name: str, plan: ReplicationPlan) -> None:
-    tables = [table for table in plan.followed if table.treatment is Treatment.FOLLOW]
-    names: list[sql.Composable] = [qualified(*table.full_name) for table in tables]
-    names += [HEARTBEAT] if plan.with_heartbeat else []
-    through_root = target.info.server_version >= 130000
-    target.execute(
-        sql.SQL("CREATE PUBLICATION {} FOR TABLE {}{}").format(
-            sql.Identifier(name),
-            sql.SQL(", ").join(names),
-            sql.SQL(" WITH (publish_via_partition_root = true)" if through_root and _has_root(tables) else ""),
-        )
-    )
-
-
-def _has_root(tables: list[FollowedTable]) -> bool:
-    return any(table.is_root for table in tables)
 
 
 def withdraw_reverse(crossing: Crossing) -> None:
