@@ -27,6 +27,7 @@ from migrations_app.engine.replication.apply import ApplyKind, ApplyState, Apply
 from migrations_app.engine.replication.cutover import cut_over, settle
 from migrations_app.engine.replication.link import Following, Link
 from migrations_app.engine.replication.plan import FollowedTable, Identity, ReplicationPlan, Treatment
+from migrations_app.engine.replication.through_portal import ThroughPortal
 from migrations_app.engine.replication_names import replication_name
 from migrations_app.engine.spec import (
     DatabaseSpec,
@@ -123,7 +124,8 @@ class Followed:
     fence: int = 1
     log: EventLog = field(default_factory=EventLog)
     control: Control = field(default_factory=lambda: Control(fence=1))
-    engine: HandMade | None = None
+    engine: HandMade | ThroughPortal | None = None
+    through_portal: bool = False
 
     @property
     def source_user(self) -> str:
@@ -154,7 +156,11 @@ class Followed:
             online=self.online,
         )
 
-    def following(self, *, on_event: Callable[[Event], None] | None = None) -> Following:
+    def following_after(self) -> Following:
+        """Return what a run has in hand when the way there is no longer needed."""
+        return self.following(with_engine=False)
+
+    def following(self, *, on_event: Callable[[Event], None] | None = None, with_engine: bool = True) -> Following:
         """Return what a new run would have in hand; each has reins and a log of its own."""
         self.log, self.control = EventLog(on_event), Control(fence=self.fence)
         spec, tag = self.spec, run_tag(self.id, fence=self.fence)
@@ -178,10 +184,32 @@ class Followed:
             source_provider=providers[0],
             target_provider=providers[1],
         )
-        assert self.engine is not None
         plan = self.plan
         link = Link(source, self.database, target, self.database, self.name, plan.tables, self.fence)
-        return Following(job, plan, link, self.engine)
+        engine = self._engine_for(link) if with_engine else ThroughPortal(link, control=self.control)
+        return Following(job, plan, link, engine)
+
+    def _engine_for(self, link: Link) -> HandMade | ThroughPortal:
+        """A subscription goes on by itself; the portal's engine is made and started anew by each run."""
+        if not self.through_portal:
+            assert isinstance(self.engine, HandMade)
+            return self.engine
+        if self.engine is not None:
+            self.engine.stop()
+        self.engine = ThroughPortal(link, control=self.control)
+        self.engine.start()
+        wait_until(lambda: self.engine is not None and self.engine.status().state is ApplyState.APPLYING)
+        return self.engine
+
+    def reverse_engine(self, link: Link) -> HandMade | ThroughPortal:
+        """Return the engine of the way back, at work."""
+        if self.through_portal:
+            engine = ThroughPortal(link, control=self.control)
+            engine.start()
+            return engine
+        made = HandMade(self.target, self.source, self.database, link.name)
+        made.make()
+        return made
 
     @property
     def plan(self) -> ReplicationPlan:
@@ -275,9 +303,10 @@ def followed(
         try:
             _publish(found)
             _copy(found)
-            found.engine = HandMade(source, target, name, found.name)
-            found.engine.make()
-            wait_until(lambda: found.engine is not None and found.engine.status().state is ApplyState.APPLYING)
+            if not found.through_portal:
+                found.engine = HandMade(source, target, name, found.name)
+                found.engine.make()
+                wait_until(lambda: found.engine is not None and found.engine.status().state is ApplyState.APPLYING)
             yield found
         finally:
             _remove(found)
@@ -327,6 +356,8 @@ def _copy(found: Followed) -> None:
 
 
 def _remove(found: Followed) -> None:
+    if found.engine is not None:
+        found.engine.stop()
     for server in (found.source, found.target):
         if not server.cluster.is_running():
             server.start()

@@ -10,9 +10,8 @@ from migrations_app.engine.ports import PersonRequest, RequestKind
 from migrations_app.engine.replication.clean_up import finish
 from migrations_app.engine.replication.cutover_steps import CutoverResult
 from migrations_app.engine.replication.fall_back import followed_back, go_back
-from migrations_app.engine.replication.link import Link
 from migrations_app.engine.spec import OnlineOptions, Side, VerificationLevel
-from tests.engine.cutting_over import Followed, HandMade, followed, nothing_of_ours
+from tests.engine.cutting_over import Followed, followed, nothing_of_ours
 from tests.fixtures.providers import PlayedServer, play
 from tests.fixtures.servers import ServerPool
 
@@ -48,7 +47,7 @@ def test_there_and_back_without_a_superuser(servers: ServerPool, tmp_path: Path,
         assert not [each for each in shop.log.differences if each.object_class in ("table", "sequence")]
         assert shop.same(ROWS)
         write(shop, target)
-        back = followed_back(shop.following(), lambda link: made(shop, link))
+        back = followed_back(shop.following_after(), shop.reverse_engine)
         request = PersonRequest("2", RequestKind.GO_BACK, shop.database_id, VerificationLevel.FULL)
         ended = go_back(back, request)
         assert ended.result is CutoverResult.DONE, ended
@@ -66,9 +65,3 @@ def write(shop: Followed, server: PlayedServer) -> None:
         "SELECT lo_put(4712, 0, 'TWO'), lo_create(0)",
         database=shop.database,
     )
-
-
-def made(shop: Followed, link: Link) -> HandMade:
-    engine = HandMade(shop.target, shop.source, shop.database, link.name)
-    engine.make()
-    return engine

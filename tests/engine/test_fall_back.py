@@ -12,20 +12,23 @@ from migrations_app.engine.ports import PersonRequest, RequestKind
 from migrations_app.engine.replication.clean_up import finish
 from migrations_app.engine.replication.cutover_steps import CutoverResult
 from migrations_app.engine.replication.fall_back import followed_back, go_back
-from migrations_app.engine.replication.link import Following, Link
+from migrations_app.engine.replication.link import Following
 from migrations_app.engine.replication.old_source import OldSourceWatch
 from migrations_app.engine.spec import OnlineOptions, VerificationLevel
-from tests.engine.cutting_over import Followed, HandMade, followed, nothing_of_ours, wait_until
+from tests.engine.cutting_over import Followed, followed, nothing_of_ours, wait_until
 from tests.fixtures.servers import RunningServer
 
 ROWS = "SELECT (SELECT sum(hashtext(t::text)) FROM accounts t), (SELECT sum(hashtext(t::text)) FROM ledger t)"
 
 
-@pytest.fixture
-def shop(pair: tuple[RunningServer, RunningServer], tmp_path: Path) -> Iterator[Followed]:
+@pytest.fixture(params=["server to server", "through the portal"])
+def shop(
+    request: pytest.FixtureRequest, pair: tuple[RunningServer, RunningServer], tmp_path: Path
+) -> Iterator[Followed]:
     source, target = pair
     online = OnlineOptions(cutover_seconds=60, fall_back=True)
-    with followed(source, target, tmp_path, online=online) as found:
+    through_portal = request.param == "through the portal"
+    with followed(source, target, tmp_path, online=online, through_portal=through_portal) as found:
         yield found
 
 
@@ -35,12 +38,7 @@ def cut_over_with_way_back(shop: Followed) -> Following:
     assert ended.result is CutoverResult.DONE, ended
     assert "reverse" in shop.steps
 
-    def hand_made(link: Link) -> HandMade:
-        engine = HandMade(shop.target, shop.source, shop.database, link.name)
-        engine.make()
-        return engine
-
-    return followed_back(shop.following(), hand_made)
+    return followed_back(shop.following_after(), shop.reverse_engine)
 
 
 def test_ten_thousand_writes_go_back_and_nothing_is_lost(shop: Followed) -> None:

@@ -33,13 +33,18 @@ OUR_SCHEMA = "_migration_portal"
 class _Sweep:
     """Runs one piece after the other and keeps what was refused."""
 
+    control: Control
     refusals: list[str] = field(default_factory=list)
 
     def do(self, work: Callable[[], object]) -> None:
-        """Do a piece of work; an error that is expected is kept and does not stop the others."""
+        """Do a piece of work; an error that is expected is kept and does not stop the others.
+
+        An engine of the run that was canceled may refuse to work at all.
+        """
+        self.control.check()
         try:
             work()
-        except Stopped:
+        except LeaseLost:
             raise
         except EngineError as error:
             self.refusals.append(f"{error.message} {error.server_message}".strip())
@@ -67,7 +72,7 @@ def _remove_everything(
 ) -> tuple[Leftover, ...]:
     job = _with_own_reins(job)
     there, back = _names(job)
-    sweep = _Sweep()
+    sweep = _Sweep(job.control)
     if reopen:
         sweep.do(lambda: _reopen(job))
     if engine is not None:
