@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,8 @@ from migrations_app.engine.control import Control
 from migrations_app.engine.events import CheckResult
 from migrations_app.engine.postgres import Connection, Error
 from migrations_app.engine.spec import Side
-from migrations_app.engine.target.event_triggers import DISABLED, read_asleep
 from migrations_app.engine.verification.access import AccessRules
+from migrations_app.engine.verification.asleep import Sleepers, read_sleepers
 from migrations_app.engine.verification.catalog_objects import FILES, CatalogObject, read_objects, side_by_side
 from migrations_app.engine.verification.provider_objects import is_own
 from migrations_app.engine.verification.same_meaning import CannotTell, keep_event_triggers_quiet, mean_the_same
@@ -78,7 +78,7 @@ def verify_catalog(
     connection is lost.
     """
     keep_event_triggers_quiet(target)
-    asleep = read_asleep(target)
+    asleep = read_sleepers(target)
     comparison = _Comparison(target, scope=scope, access=access, verdicts=verdicts, asleep=asleep)
     oldest = min(source.info.server_version, target.info.server_version) // 10000
     for file in FILES:
@@ -120,7 +120,7 @@ def _taken(objects: Iterator[CatalogObject], side: Side, *, as_if: AsIf) -> Iter
 class _Comparison:
     """Compares object by object, and looks again at those whose texts differ when a class is through.
 
-    ``asleep`` are the target's event triggers that are enabled when the migration ends, as they will be then.
+    ``asleep`` is what of the target is enabled when the migration ends, as it will be then.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class _Comparison:
         scope: Scope,
         access: AccessRules,
         verdicts: Verdicts,
-        asleep: Mapping[str, str],
+        asleep: Sleepers,
     ) -> None:
         self._target = target
         self._asleep = asleep
@@ -225,8 +225,8 @@ class _Comparison:
             return before, before or after  # it becomes a template after this comparison: target/settings.py
         if (one.object_class, name) == ("database", "connection limit"):
             return before, before if after == NO_LIMIT else after  # likewise
-        if (one.object_class, name) == ("event trigger", "enabled") and after == DISABLED:
-            return before, self._asleep.get(other.name, after)
+        if (sleeper := (one.object_class, other.name, name)) in self._asleep:
+            return before, self._asleep[sleeper]
         if name in LOCALES:
             return _locale(before), _locale(after)
         return before, after
