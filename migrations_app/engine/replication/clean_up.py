@@ -16,9 +16,11 @@ from migrations_app.engine.replication.crossing import reversed_job
 from migrations_app.engine.replication.cutover_notes import CutoverNotes
 from migrations_app.engine.replication.fence import how_to_reopen, restore_noted
 from migrations_app.engine.replication.heartbeat import drop_heartbeat
+from migrations_app.engine.replication.identities import take_whole_rows_back
 from migrations_app.engine.replication.leftovers import Leftover, find_leftovers
 from migrations_app.engine.replication.link import Following
 from migrations_app.engine.replication.logical_slot import drop_slot
+from migrations_app.engine.replication.old_source_guards import wake_old_source
 from migrations_app.engine.replication.publication import drop_publications
 from migrations_app.engine.replication.removal import drop_subscription
 from migrations_app.engine.replication.reverse_link import reverse_name
@@ -84,6 +86,8 @@ def _remove_everything(
         sweep.do(lambda name=name: drop_subscription(job.source, source, name))  # type: ignore[misc]
         sweep.do(lambda name=name: _stop_publishing(job.source, source, name))  # type: ignore[misc]
         sweep.do(lambda name=name: _stop_publishing(job.target, target, name))  # type: ignore[misc]
+    sweep.do(lambda: wake_old_source(job))
+    sweep.do(lambda: take_whole_rows_back(job))
     sweep.do(lambda: drop_heartbeat(job.source, source))
     if is_complete:
         sweep.do(lambda: forget_notes(job))

@@ -6,7 +6,9 @@ from migrations_app.engine.events import Direction
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.replication.crossing import Crossing, crossing_of_fence
 from migrations_app.engine.replication.fence import how_to_reopen, reopen
+from migrations_app.engine.replication.old_source_guards import tell_refused, wake_old_source
 from migrations_app.engine.target.event_triggers import read_asleep, wake
+from migrations_app.engine.target.guards import read_guards, wake_guards
 from migrations_app.engine.target.settings import set_last_properties
 
 
@@ -18,6 +20,7 @@ def open_entered(crossing: Crossing) -> None:
     if crossing.direction is Direction.FORWARD:
         _complete_target(crossing.notes.job)
     else:
+        wake_old_source(crossing.notes.job)
         reopen(crossing_of_fence(crossing, Direction.FORWARD))
 
 
@@ -27,7 +30,9 @@ def _complete_target(job: DatabaseJob) -> None:
         with target.transaction():
             job.markers.hold_on(target)
             target.execute("SET LOCAL synchronous_commit = on")
+            refused = wake_guards(job, target, read_guards(target))
             wake(job, target, read_asleep(target))
+    tell_refused(job, refused, where=f"{job.database.target_name} on {job.target.endpoint.label}")
 
 
 def what_stays_closed(crossing: Crossing) -> str:
