@@ -29,18 +29,20 @@ from migrations_app.engine.replication.fence import ClosedFence, closed_fence, n
 from migrations_app.engine.replication.large_object_delta import bring_large_objects_in_step
 from migrations_app.engine.replication.link import Following
 from migrations_app.engine.replication.lsn import lsn_text
+from migrations_app.engine.replication.old_source_guards import noted_guards
 from migrations_app.engine.replication.opening import open_entered, what_stays_closed
 from migrations_app.engine.replication.phases import Phase
-from migrations_app.engine.replication.proof import prove
+from migrations_app.engine.replication.proof import Proof, prove
 from migrations_app.engine.replication.readiness import look_at_readiness
 from migrations_app.engine.replication.removal import remove_link
 from migrations_app.engine.replication.reverse_link import make_reverse, withdraw_reverse
-from migrations_app.engine.replication.sequences_ahead import set_sequences
+from migrations_app.engine.replication.sequences_ahead import SequencesSet, set_sequences
 from migrations_app.engine.replication.table_fence import TableFence
 from migrations_app.engine.replication.tables_again import copy_tables_again
 from migrations_app.engine.replication.time_box import time_box
 from migrations_app.engine.replication.views_again import RefreshedView, refresh_before, refresh_behind_fence
 from migrations_app.engine.spec import Side
+from migrations_app.engine.target.guards import Guard
 
 GUARD_EVERY_SECONDS = 1.0
 
@@ -122,8 +124,7 @@ class Attempt:
             with step(crossing, CutoverStep.VIEWS) as said:
                 said.append(refresh_behind_fence(crossing.job, self._views))
             with step(crossing, CutoverStep.VERIFY) as said:
-                accesses = _accesses(crossing, self._access)
-                proof = prove(crossing, level=self.request.verification, sequences=sequences, accesses=accesses)
+                proof = self._prove(crossing, sequences, self._access)
                 said.append(str(proof))
             if self.with_reverse:
                 with step(crossing, CutoverStep.REVERSE) as said:
@@ -132,6 +133,16 @@ class Attempt:
             crossing.job.reporter.report(CutoverStepStarted(crossing.job.database.id, CutoverStep.OPEN))
             fence.tables.check()
             return self._open(crossing, verified=proof.verified)
+
+    def _prove(self, crossing: Crossing, sequences: SequencesSet, access: DatabaseAccess) -> Proof:
+        """Going back, the old source is still closed as well, and what would act on applied rows sleeps there."""
+        accesses, asleep = {Side.SOURCE: access}, list[Guard]()
+        if crossing.direction is Direction.REVERSE:
+            asleep = noted_guards(crossing.notes.job)
+            if note := crossing.notes.read_fence(Direction.FORWARD):
+                accesses[Side.TARGET] = note.access
+        level = self.request.verification
+        return prove(crossing, level=level, sequences=sequences, accesses=accesses, asleep=asleep)
 
     def _open(self, crossing: Crossing, *, verified: str) -> OpenedNote:
         hint = what_stays_closed(crossing)
@@ -282,14 +293,6 @@ def settle(following: Following, direction: Direction = Direction.FORWARD) -> Cu
     told = undo(crossing, interrupted, access=fence.access, restart=False)
     seconds = (datetime.now(UTC) - datetime.fromisoformat(fence.closed_at)).total_seconds()
     return report_undone(crossing, told, downtime_seconds=seconds, fence_lsn=0)
-
-
-def _accesses(crossing: Crossing, access: DatabaseAccess) -> dict[Side, DatabaseAccess]:
-    """Going back, the old source is still closed as well."""
-    accesses = {Side.SOURCE: access}
-    if crossing.direction is Direction.REVERSE and (note := crossing.notes.read_fence(Direction.FORWARD)):
-        accesses[Side.TARGET] = note.access
-    return accesses
 
 
 def _fence_words(fence: ClosedFence, mark: Mark) -> str:

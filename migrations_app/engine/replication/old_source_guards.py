@@ -36,7 +36,7 @@ def put_old_source_to_sleep(job: DatabaseJob, kind: ApplyKind) -> None:
         with target.transaction():
             job.markers.hold_on(target)
             for guard in found:
-                job.markers.add(target, kind=KIND, keys=[json.dumps(astuple(guard)[:4])], detail=guard.state)
+                job.markers.add(target, kind=KIND, keys=[_key(guard)], detail=guard.state)
         with source.transaction():
             for guard in found:
                 source.execute(guard.statement(wake=False))
@@ -46,11 +46,8 @@ def put_old_source_to_sleep(job: DatabaseJob, kind: ApplyKind) -> None:
 
 def wake_old_source(job: DatabaseJob) -> None:
     """Enable what was put to sleep there, and forget the notes; what is refused becomes a finding. May be repeated."""
-    with job.target.connected(job.database.target_name, purpose="guards", read_only=True) as target:
-        noted = job.markers.read(target, KIND) if job.markers.are_ours(target) else {}
-    if not noted:
+    if not (guards := noted_guards(job)):
         return
-    guards = [_guard(key, state) for key, state in noted.items()]
     with job.source.connected(job.database.source_name, purpose="guards", read_only=False) as source:
         source.execute("SET lock_timeout = '10s'")
         refused = wake_guards(job, source, guards)
@@ -60,7 +57,18 @@ def wake_old_source(job: DatabaseJob) -> None:
         target.transaction(),
     ):
         job.markers.hold_on(target)
-        job.markers.forget(target, kind=KIND, keys=noted)
+        job.markers.forget(target, kind=KIND, keys=[_key(guard) for guard in guards])
+
+
+def noted_guards(job: DatabaseJob) -> list[Guard]:
+    """Return what sleeps on the old source, as it will be when it wakes."""
+    with job.target.connected(job.database.target_name, purpose="guards", read_only=True) as target:
+        noted = job.markers.read(target, KIND) if job.markers.are_ours(target) else {}
+    return [_guard(key, state) for key, state in noted.items()]
+
+
+def _key(guard: Guard) -> str:
+    return json.dumps(astuple(guard)[:4])
 
 
 def _guard(key: str, state: str) -> Guard:

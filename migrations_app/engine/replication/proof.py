@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from migrations_app.engine.crew import Crew
 from migrations_app.engine.errors import EngineError
@@ -19,6 +20,7 @@ from migrations_app.engine.snapshot import hold_snapshot
 from migrations_app.engine.spec import Side, VerificationLevel
 from migrations_app.engine.table_copy.copier import Digests, SourceDigester, plan_digests
 from migrations_app.engine.table_copy.planner import plan_tables
+from migrations_app.engine.target.guards import ROW_SECURITY, Guard
 from migrations_app.engine.verification import choose_method, read_traits, verify_database
 from migrations_app.engine.verification.catalog import AsIf
 from migrations_app.engine.verification.catalog_objects import CatalogObject
@@ -77,8 +79,11 @@ def prove(
     level: VerificationLevel,
     sequences: SequencesSet,
     accesses: Mapping[Side, DatabaseAccess],
+    asleep: Sequence[Guard] = (),
 ) -> Proof:
     """Compare everything, at ``level``; ``accesses`` are the databases that are fenced, as they were before.
+
+    ``asleep`` sleeps on the side that is entered and is taken for awake.
 
     Raises ``NotIdentical`` for a difference in rows, sequences or large objects, or where one could not be compared.
     What differs in the catalog is reported, and part of the result.
@@ -102,7 +107,7 @@ def prove(
         job.control,
         job.jobs,
         source_sequences=sequences.states,
-        as_if=_as_before(accesses),
+        as_if=_as_before(accesses, asleep),
     )
     _refuse(crossing, listener.problems)
     return Proof(str(result), listener.compared, tuple(f"{e.object_class} {e.name}" for e in listener.problems))
@@ -165,10 +170,19 @@ def _contents_differ(crossing: Crossing) -> bool:
     return bool(delta.new or delta.changed or delta.gone)
 
 
-def _as_before(accesses: Mapping[Side, DatabaseAccess]) -> AsIf:
-    """Take a fenced database for what it was before the fence."""
+def _as_before(accesses: Mapping[Side, DatabaseAccess], asleep: Sequence[Guard]) -> AsIf:
+    """Take a fenced database for what it was before the fence, and what sleeps for awake."""
+    states: dict[tuple[str, str], dict[str, Any]] = {}
+    for guard in asleep:
+        table = f"{guard.schema}.{guard.table}"
+        if guard.kind == ROW_SECURITY:
+            states["table definition", table] = {"forced row security": True}
+        else:
+            states[guard.kind, f"{table}.{guard.name}"] = {"enabled": guard.state}
 
     def before(side: Side, found: CatalogObject) -> CatalogObject | None:
+        if side is Side.TARGET and (awake := states.get((found.object_class, found.name))):
+            return replace(found, properties=found.properties | awake)
         access = accesses.get(side)
         if access is None:
             return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from migrations_app.engine.errors import EngineError, Stopped
 from migrations_app.engine.findings import Level
 from migrations_app.engine.postgres import Server, sql
+from migrations_app.engine.replication import subscription
 from migrations_app.engine.replication.crossing import Crossing
 from migrations_app.engine.replication.logical_slot import drop_slot
 from migrations_app.engine.replication.publication import drop_publications, inserts_name
@@ -42,18 +43,9 @@ def statements_to_remove(name: str) -> list[str]:
 
 
 def drop_subscription(server: Server, database: str, name: str) -> bool:
-    """Drop a subscription and leave its slot alone; False where there is none. Raises ``EngineError``.
-
-    The publishing server may be gone: https://www.postgresql.org/docs/18/sql-dropsubscription.html
-    """
+    """Drop a subscription and leave its slot alone; False where there is none. Raises ``EngineError``."""
     with server.connected(database, purpose="drop-subscription", read_only=False) as connection:
-        found = connection.execute(
-            "SELECT 1 FROM pg_catalog.pg_stat_subscription WHERE subname = %s", (name,)
-        ).fetchone()
-        if found is None:
+        if not subscription.exists(connection, name):
             return False
-        identifier = sql.Identifier(name)
-        connection.execute(sql.SQL("ALTER SUBSCRIPTION {} DISABLE").format(identifier))
-        connection.execute(sql.SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(identifier))
-        connection.execute(sql.SQL("DROP SUBSCRIPTION {}").format(identifier))
+        subscription.drop(connection, name)
     return True

@@ -10,7 +10,7 @@ from migrations_app.engine.replication.link import Link
 from migrations_app.engine.replication.logical_slot import drop_slot
 from migrations_app.engine.replication.lsn import lsn_text, parse_lsn
 from migrations_app.engine.replication.plan import ReplicationPlan
-from migrations_app.engine.replication.publication import drop_publications, publish
+from migrations_app.engine.replication.publication import drop_publications, publication_names, publish
 
 BACK = "_back"
 
@@ -35,6 +35,7 @@ def reverse_of(link: Link, plan: ReplicationPlan) -> Link:
         subscriber_database=link.publisher_database,
         name=reverse_name(plan.name),
         address="",
+        also_published=publication_names(reverse_plan(plan))[1:],
     )
 
 
