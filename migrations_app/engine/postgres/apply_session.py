@@ -70,6 +70,8 @@ class ApplySession:
         self.connection = connection
         self._pgconn = connection.pgconn
         self._names: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
+        # With statements that it prepared itself, psycopg runs DEALLOCATE ALL after a rollback: ours would be gone too.
+        connection.prepare_threshold = None
         connection.execute(sql.SQL("SET client_encoding = {}").format(sql.Literal(encoding)))
 
     def run(self, statement: bytes, arrays: Sequence[TextArray]) -> int:
