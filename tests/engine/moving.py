@@ -38,14 +38,14 @@ class EventLog:
 
     def __init__(self, on_event: Callable[[Event], None] | None = None) -> None:
         self.events: list[Event] = []
-        self._on_event = on_event
+        self.on_event = on_event
         self._lock = threading.Lock()
 
     def report(self, event: Event) -> None:
         with self._lock:
             self.events.append(event)
-        if self._on_event:
-            self._on_event(event)
+        if self.on_event:
+            self.on_event(event)
 
     @property
     def findings(self) -> list[Finding]:

@@ -36,7 +36,13 @@ def shop(shared: Followed) -> Iterator[Followed]:
 
 
 def goes_on(shop: Followed) -> None:
-    """A new row on the source comes to the target."""
+    """A new row on the source comes to the target, and the notes say so."""
+    phase = "SELECT detail FROM _migration_portal.marker WHERE kind = 'phase'"
+    assert shop.target.psql(phase, database=shop.database) in ("following", "")
+    assert (
+        shop.target.psql("SELECT key FROM _migration_portal.marker WHERE kind = 'cutover'", database=shop.database)
+        == ""
+    )
     shop.source.psql("INSERT INTO ledger (account, amount) VALUES (1, 1)", database=shop.database)
     wait_until(lambda: shop.same(COUNT))
     for server in (shop.source, shop.target):
