@@ -209,6 +209,8 @@ class OnlineMove:
         self, kind: RequestKind, database: str | None = None, *, seconds: float = PATIENCE_SECONDS
     ) -> tuple[bool, str]:
         request = self.requests.ask(kind, self.id_of(database or self.databases[0]))
+        if self.thread is None or not self.thread.is_alive():
+            self.start()  # as the portal does when somebody asks
         self.until(lambda: request.id in self.requests.ended, seconds)
         return self.requests.ended[request.id]
 
