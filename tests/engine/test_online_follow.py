@@ -11,7 +11,6 @@ from migrations_app.engine.ports import RequestKind
 from migrations_app.engine.replication.apply import ApplyKind
 from migrations_app.engine.spec import ApplyChoice, OnlineOptions
 from tests.engine.following_online import OnlineMove, moving_online
-from tests.engine.moving import dump
 from tests.fixtures.servers import ServerPool
 
 SCHEMA = """
@@ -74,14 +73,14 @@ def test_a_database_is_copied_followed_and_cut_over(servers: ServerPool, tmp_pat
         move.ask(RequestKind.REHEARSE)
         move.ask(RequestKind.CUTOVER)
         assert move.wait().succeeded
-        assert dump(source, move.databases[0]) == dump(target, move.databases[0])
+        move.assert_same_dump(move.databases[0])
         assert move.left_on(source) == "" and move.left_on(target) == ""
 
 
 def test_the_portal_applies_where_that_was_chosen(servers: ServerPool, tmp_path: Path) -> None:
     """It stays until everything is cut over: nobody else would apply."""
     source, target = servers.get(15), servers.get(18)
-    online = OnlineOptions(apply=ApplyChoice.THROUGH_PORTAL, cutover_seconds=60)
+    online = OnlineOptions(apply=ApplyChoice.THROUGH_PORTAL, cutover_seconds=60, sequence_headroom=0)
     with moving_online(source, target, tmp_path, schema=SCHEMA, online=online) as move:
         move.start()
         move.until_caught_up()
@@ -94,7 +93,7 @@ def test_the_portal_applies_where_that_was_chosen(servers: ServerPool, tmp_path:
         move.until_same("lines")
         move.ask(RequestKind.CUTOVER)
         assert move.wait().succeeded
-        assert dump(source, move.databases[0]) == dump(target, move.databases[0])
+        move.assert_same_dump(move.databases[0])
 
 
 def test_two_databases_are_followed_and_cut_over_one_by_one(servers: ServerPool, tmp_path: Path) -> None:
@@ -110,4 +109,4 @@ def test_two_databases_are_followed_and_cut_over_one_by_one(servers: ServerPool,
         move.ask(RequestKind.CUTOVER, first)
         assert move.wait().succeeded
         for name in (first, second):
-            assert dump(source, name) == dump(target, name)
+            move.assert_same_dump(name)
