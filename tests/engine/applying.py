@@ -16,7 +16,7 @@ from migrations_app.engine.control import Control
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.replication.apply import ApplyState, ApplyStatus
 from migrations_app.engine.replication.link import Link
-from migrations_app.engine.replication.through_portal import ThroughPortal
+from migrations_app.engine.replication.through_portal import MEMORY_BYTES, ThroughPortal
 from migrations_app.engine.spec import Side
 from tests.fixtures.servers import RunningServer
 
@@ -91,11 +91,10 @@ class Followed:
         )
         return [row[0] for row in self.on_source.execute(query)]
 
-    def another_engine(self, *, fence: int | None = None, memory_bytes: int | None = None) -> ThroughPortal:
+    def another_engine(self, *, fence: int | None = None, memory_bytes: int = MEMORY_BYTES) -> ThroughPortal:
         """Return the engine of a later run."""
         self.link = replace(self.link, fence=fence if fence is not None else self.link.fence + 1)
-        options = {} if memory_bytes is None else {"memory_bytes": memory_bytes}
-        self.engine = ThroughPortal(self.link, control=self.control, **options)
+        self.engine = ThroughPortal(self.link, control=self.control, memory_bytes=memory_bytes)
         return self.engine
 
     def applied_counts(self) -> dict[str, int | None]:
@@ -117,7 +116,7 @@ def followed(
     start: bool = True,
     target_schema: str | None = None,
     target_user: str | None = None,
-    memory_bytes: int | None = None,
+    memory_bytes: int = MEMORY_BYTES,
     rows: str = "",
 ) -> Iterator[Followed]:
     """Make the schema on both servers (with ``rows`` as the copy), the slot, and an engine that runs."""
@@ -129,7 +128,7 @@ def followed(
                 connection.execute(SEES_ALL)
                 connection.execute(sql.SQL("SET client_encoding = {}").format(encoding))
                 connection.execute((MARKER + text + rows).encode(codec))
-            on_source.execute(f"CREATE PUBLICATION {name} {publish}")  # type: ignore[arg-type]
+            on_source.execute(f"CREATE PUBLICATION {name} {publish}")
             on_source.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (name,))
             link = Link(
                 publisher=Server(source.endpoint(Side.SOURCE), tag=f"pgmig/{name}/1", control=control),
@@ -142,8 +141,7 @@ def followed(
                 encoding=encoding,
                 codec=codec,
             )
-            options = {} if memory_bytes is None else {"memory_bytes": memory_bytes}
-            engine = ThroughPortal(link, control=control, **options)
+            engine = ThroughPortal(link, control=control, memory_bytes=memory_bytes)
             made = Followed(source, target, database, other, link, engine, control, on_source, on_target)
             try:
                 if start:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from migrations_app.engine.postgres import Connection, Error, sql
 from migrations_app.engine.postgres.apply_session import ApplySession, SmallStatement, StatementOfMany, TextArray
@@ -23,9 +23,11 @@ from migrations_app.engine.replication.pgoutput import (
     UNCHANGED,
     UPDATE,
     Change,
+    FlatChanges,
     Relation,
     Row,
     Truncation,
+    unpacked,
 )
 from migrations_app.engine.replication.position import Position, Reached
 from migrations_app.engine.replication.refusals import TRUNCATE_HINT, missing_row, refused, told
@@ -107,10 +109,10 @@ class Applier:
         self._tally = Tally()
         return True
 
-    def _apply(self, changes: Sequence[Change]) -> None:
+    def _apply(self, changes: FlatChanges) -> None:
         self._connection.execute("SAVEPOINT batch")
         try:
-            for section in sections(changes, self._table):
+            for section in sections(unpacked(changes), self._table):
                 if isinstance(section, Truncation):
                     self._truncate(section)
                 else:
@@ -120,7 +122,7 @@ class Applier:
             if isinstance(error, Error) and (self._connection.broken or not _is_of_rows(error)):
                 raise
             self._connection.execute("ROLLBACK TO SAVEPOINT batch")
-            self._apply_in_order(changes)
+            self._apply_in_order(unpacked(changes))
         self._connection.execute("RELEASE SAVEPOINT batch")
 
     def _table(self, relation: Relation) -> SubscriberTable:
@@ -144,7 +146,7 @@ class Applier:
             elif isinstance(segment, ImageChanges):
                 self._apply_images(changes.table, segment)
             else:
-                self._apply_in_order(segment.changes)
+                self._apply_in_order(unpacked(segment.changes))
 
     def _apply_keyed(self, table: SubscriberTable, changes: KeyedChanges) -> None:
         if (changes.deletes or changes.updates) and not table.takes_arrays:
@@ -222,7 +224,7 @@ class Applier:
             what = f"The tables {names} were truncated together, which is refused where the changes arrive"
             raise refused(error, what, hint=TRUNCATE_HINT) from error
 
-    def _apply_in_order(self, changes: Sequence[Change]) -> None:
+    def _apply_in_order(self, changes: Iterable[Change]) -> None:
         """Apply change by change; what fails is told with its row."""
         run: list[tuple[Change, SmallStatement]] = []
         for change in changes:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field, fields
 
-from migrations_app.engine.replication.pgoutput import DELETE, INSERT, TRUNCATE, Change
+from migrations_app.engine.replication.pgoutput import DELETE, INSERT, TRUNCATE, FlatChanges
 
 
 @dataclass(slots=True)
 class Batch:
     """Changes in the order of the source. ``end_lsn``: where the last of them ends; 0 inside a transaction."""
 
-    changes: list[Change] = field(default_factory=list)
+    changes: FlatChanges = field(default_factory=list)
     size_bytes: int = 0
     transactions: int = 0
     end_lsn: int = 0
@@ -30,7 +30,7 @@ class Tally:
 
     def count(self, batch: Batch) -> None:
         """Add what a batch holds."""
-        kinds = [change[0] for change in batch.changes]
+        kinds = batch.changes[::4]
         inserts, deletes, truncates = kinds.count(INSERT), kinds.count(DELETE), kinds.count(TRUNCATE)
         self.inserts += inserts
         self.deletes += deletes

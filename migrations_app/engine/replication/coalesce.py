@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from migrations_app.engine.replication.pgoutput import (
@@ -13,6 +14,7 @@ from migrations_app.engine.replication.pgoutput import (
     TRUNCATE,
     UNCHANGED,
     Change,
+    FlatChanges,
     Relation,
     Row,
     Truncation,
@@ -68,10 +70,7 @@ class KeyedChanges:
 
 
 def _merged(before: Row, after: Row) -> Row:
-    return [old if new is UNCHANGED else new for old, new in zip(before, after, strict=True)]
-
-
-Image = tuple[bytes | None, ...]
+    return tuple([old if new is UNCHANGED else new for old, new in zip(before, after, strict=True)])
 
 
 class ImageChanges:
@@ -84,11 +83,11 @@ class ImageChanges:
 
     def __init__(self) -> None:
         self._pairs: dict[int, list[Row | None]] = {}
-        self._by_result: dict[Image, list[int]] = {}
+        self._by_result: dict[Row, list[int]] = {}
 
     def add(self, before: Row | None, after: Row | None) -> None:
         """Take one change in; one that touches the result of an earlier one is merged with it."""
-        pending = self._by_result.get(tuple(before)) if before is not None else None
+        pending = self._by_result.get(before) if before is not None else None
         if not pending:
             number = len(self._pairs)
             self._pairs[number] = [before, after]
@@ -96,7 +95,7 @@ class ImageChanges:
             number = pending.pop()
             self._pairs[number][1] = after
         if after is not None:
-            self._by_result.setdefault(tuple(after), []).append(number)
+            self._by_result.setdefault(after, []).append(number)
 
     @property
     def deletes(self) -> list[Row]:
@@ -118,7 +117,7 @@ class ImageChanges:
 class OrderedChanges:
     """Changes that are applied one by one in the order of the source."""
 
-    changes: list[Change] = field(default_factory=list)
+    changes: FlatChanges = field(default_factory=list)
     calm: int = 0
 
 
@@ -145,53 +144,51 @@ class TableChanges:
         self._last = segment
         return segment
 
-    def add(self, change: Change) -> None:
-        """Take one change in. Raises ``OutOfOrder``."""
-        if self.table.matching is Matching.KEY:
-            self._add_keyed(change)
-            return
+    @property
+    def add(self) -> Callable[[Change], None]:
+        """Takes one change in; the call raises ``OutOfOrder``."""
+        return self._add_keyed if self.table.matching is Matching.KEY else self._add_image
+
+    def _add_image(self, change: Change) -> None:
         self._images.add(change[2], change[3])
 
     def _add_keyed(self, change: Change) -> None:
         kind, _, old, new = change
-        key = self._key_of(new if old is None else old)
-        moved = new is not None and old is not None and self._key_of(new) != key
+        segment = self._last
+        if type(segment) is KeyedChanges:
+            if old is None:
+                if kind == INSERT:
+                    segment.insert(self._key_of(new), new)
+                else:
+                    segment.update(self._key_of(new), new, partial=kind == PARTIAL_UPDATE)
+                return
+            if kind == DELETE:
+                segment.delete(self._key_of(old))
+                return
+        self._add_anew(change)
+
+    def _add_anew(self, change: Change) -> None:
+        """Take in a change that may move a row to another key, or that follows such a change."""
+        kind, _, old, new = change
+        moved = old is not None and new is not None and self._key_of(new) != self._key_of(old)
         segment = self._last
         if type(segment) is OrderedChanges:
             segment.calm = 0 if moved else segment.calm + 1
             if segment.calm < CALM_CHANGES:
-                segment.changes.append(change)
+                segment.changes += change
                 return
         if moved:
-            self._open(OrderedChanges([change]))
+            self._open(OrderedChanges(list(change)))
             return
         if type(segment) is not KeyedChanges:
-            segment = self._open(KeyedChanges())
-        if kind == INSERT:
-            segment.insert(key, new)
-        elif kind == DELETE:
-            segment.delete(key)
-        else:
-            segment.update(key, new, partial=kind == PARTIAL_UPDATE)
+            self._open(KeyedChanges())
+        # The key is that of the new row, so that the old one is not needed any more.
+        self._add_keyed(change if kind == DELETE else (kind, change[1], None, new))
 
 
 def key_reader(table: SubscriberTable) -> KeyOf:
-    """Return a function from a row to the values of its key."""
-    if len(table.key) == 1:
-        return _single_key(table.key[0])
-    key = table.key
-
-    def read(row: Row) -> Key:
-        return tuple([row[index] for index in key])
-
-    return read
-
-
-def _single_key(index: int) -> KeyOf:
-    def read(row: Row) -> Key:
-        return row[index]
-
-    return read
+    """Return a function from a row to the values of its key; of none where rows are not found by key."""
+    return itemgetter(*table.key) if table.key else tuple
 
 
 Section = list[TableChanges] | Truncation
@@ -203,15 +200,17 @@ def sections(changes: Iterable[Change], table_of: Callable[[Relation], Subscribe
     Raises ``OutOfOrder`` where a piece has none.
     """
     tables: dict[Relation, TableChanges] = {}
+    adders: dict[Relation, Callable[[Change], None]] = {}
     for change in changes:
-        relation = change[1]
         if change[0] == TRUNCATE:
             yield list(tables.values())
-            tables = {}
+            tables, adders = {}, {}
             yield change[3]
             continue
-        found = tables.get(relation)
-        if found is None:
-            found = tables[relation] = TableChanges(table_of(relation))
-        found.add(change)
+        relation = change[1]
+        add = adders.get(relation)
+        if add is None:
+            tables[relation] = found = TableChanges(table_of(relation))
+            adders[relation] = add = found.add
+        add(change)
     yield list(tables.values())

@@ -27,7 +27,7 @@ def _block(rows: Sequence[Row]) -> bytes:
     for row in rows:
         if None in row:
             nulls += row.count(None)
-            row = [_NULL if value is None else value for value in row]
+            row = tuple([_NULL if value is None else value for value in row])
         lines.append(b"\t".join(row))
     lines.append(b"")
     block = b"\n".join(lines)

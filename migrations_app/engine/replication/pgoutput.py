@@ -7,6 +7,7 @@ microsecond, so what travels a million times is a tuple, a list and bytes.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
@@ -33,12 +34,13 @@ PARTIAL_UPDATE: Final = ord("u")
 CASCADE = 1
 RESTART_IDENTITY = 2
 
-_TEXT, _NULL, _TOAST, _NEW, _FULL_OLD = ord("t"), ord("n"), ord("u"), ord("N"), ord("O")
+_TEXT, _NULL, _TOAST, _NEW = ord("t"), ord("n"), ord("u"), ord("N")
 _PADDING = b"\0\0\0\0"  # lets a kind and a length be read in one go, even of the last value of a message
 _kind_and_length = struct.Struct(">BI").unpack_from
 _uint16 = struct.Struct(">H").unpack_from
 _uint32 = struct.Struct(">I").unpack_from
 _uint64 = struct.Struct(">Q").unpack_from
+_oid_and_marker = struct.Struct(">IB").unpack_from
 
 
 class MalformedMessage(EngineError):
@@ -54,7 +56,8 @@ class Unchanged(Enum):
 UNCHANGED: Final = Unchanged.VALUE
 
 # A row has one element for each published column: bytes in the session's encoding, None for NULL, or UNCHANGED.
-Row = list[Any]
+# A tuple, as the garbage collector looks at a tuple of bytes only once.
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +106,14 @@ class Truncation:
 
 # Kind, relation, old row (None where none was sent), new row (None for a delete); of TRUNCATE a Truncation instead.
 Change = tuple[int, Relation, Any, Any]
+# Changes one after the other, each as its four elements: millions of tuples would keep the garbage collector busy.
+FlatChanges = list[Any]
+
+
+def unpacked(flat: FlatChanges) -> Iterator[Change]:
+    """Return the changes one by one."""
+    one = iter(flat)
+    return zip(one, one, one, one, strict=True)
 
 
 class Decoder:
@@ -133,40 +144,44 @@ class Decoder:
         if not found.says_the_same_as(self._relations.get(oid)):
             self._relations[oid] = found
 
-    def change(self, data: bytes, position: int, kind: int) -> Change:
-        """Return one change, whose body begins at ``position``. Raises ``MalformedMessage``."""
+    def change(self, data: bytes, position: int, kind: int, into: FlatChanges) -> Relation:
+        """Append one change, whose body begins at ``position``, and return its table. Raises ``MalformedMessage``."""
         if kind == TRUNCATE:
             truncation = self._truncation(data, position)
-            return (TRUNCATE, truncation.relations[0], None, truncation)
+            into += (TRUNCATE, truncation.relations[0], None, truncation)
+            return truncation.relations[0]
         padded = data + _PADDING
-        (oid,) = _uint32(data, position)
+        oid, marker = _oid_and_marker(padded, position)
         try:
             relation = self._relations[oid]
         except KeyError:
             raise _malformed(f"a change of the undescribed table {oid}") from None
-        marker = data[position + 4]
-        old: Row | None = None
-        row, end, partial = _row(padded, position + 5)
-        if marker != _NEW and kind != INSERT:
-            old = row
-            if kind == DELETE:
-                return (DELETE, relation, old, None)
-            row, end, partial = _row(padded, end + 1)
-        if end > len(data):
-            raise _malformed("a row that ends behind its message")
-        if partial and kind == UPDATE:
-            return self._partial(relation, old, row)
-        return (kind, relation, old, row)
+        if marker == _NEW:
+            row = _whole_row(padded, position + 5)
+            if row is not None:
+                into += (kind, relation, None, row)
+                return relation
+        into += self._with_old_row(padded, position + 4, kind, relation)
+        return relation
 
     @staticmethod
-    def _partial(relation: Relation, old: Row | None, row: Row) -> Change:
-        """Fill what is unchanged from the old row, where that was sent whole; of a key only the key was sent."""
+    def _with_old_row(data: bytes, position: int, kind: int, relation: Relation) -> Change:
+        """Read a change that has an old row, or values that were not sent."""
+        old: Row | None = None
+        marker = data[position]
+        row, position = _row(data, position + 1)
+        if marker != _NEW:
+            old = tuple(row)
+            if kind == DELETE:
+                return (DELETE, relation, old, None)
+            row, position = _row(data, position + 1)
+        if position > len(data) - len(_PADDING):
+            raise _malformed("a row that ends behind its message")
         if old is not None:
-            known = range(len(row)) if relation.is_full else relation.key
-            for index in known:
+            for index in range(len(row)) if relation.is_full else relation.key:
                 if row[index] is UNCHANGED:
                     row[index] = old[index]
-        return (PARTIAL_UPDATE if UNCHANGED in row else UPDATE, relation, old, row)
+        return (PARTIAL_UPDATE if UNCHANGED in row else kind, relation, old, tuple(row))
 
     def _truncation(self, data: bytes, position: int) -> Truncation:
         (count,) = _uint32(data, position)
@@ -178,29 +193,41 @@ class Decoder:
         return data[position:end].decode(self._codec), end + 1
 
 
-def _row(data: bytes, position: int) -> tuple[Row, int, bool]:
-    """Return the row that begins at ``position``, where it ends, and whether a value of it is UNCHANGED."""
+def _whole_row(data: bytes, position: int) -> Row | None:
+    """Return the row that begins at ``position``, or None where a value of it was not sent. The hot path."""
     (count,) = _uint16(data, position)
     position += 2
-    partial = False
-    row: Row = []
+    row: list[Any] = []
     append = row.append
     for _ in range(count):
         kind, length = _kind_and_length(data, position)
         if kind == _TEXT:
-            start = position + 5
-            position = start + length
-            append(data[start:position])
+            append(data[position + 5 : (position := position + 5 + length)])
         elif kind == _NULL:
             position += 1
             append(None)
-        elif kind == _TOAST:
+        else:
+            return None
+    if position != len(data) - 4:
+        raise _malformed("a row that does not end with its message")
+    return tuple(row)
+
+
+def _row(data: bytes, position: int) -> tuple[list[Any], int]:
+    """Return the row that begins at ``position``, and where it ends."""
+    (count,) = _uint16(data, position)
+    position += 2
+    row: list[Any] = []
+    for _ in range(count):
+        kind, length = _kind_and_length(data, position)
+        if kind == _TEXT:
+            row.append(data[position + 5 : (position := position + 5 + length)])
+        elif kind in (_NULL, _TOAST):
             position += 1
-            partial = True
-            append(UNCHANGED)
+            row.append(None if kind == _NULL else UNCHANGED)
         else:
             raise _malformed(f"a value of the kind {kind}")
-    return row, position, partial
+    return row, position
 
 
 def begin_lsn(data: bytes, position: int) -> int:

@@ -69,6 +69,7 @@ class Receiver:
         self._stream = stream
         self._handover = handover
         self._decoder = Decoder(codec)
+        self._decode = self._decoder.change
         self._batch_bytes = batch_bytes
         self._control = control
         self._wake = wake
@@ -114,10 +115,8 @@ class Receiver:
         if kind in _CHANGES:
             if self._skipping:
                 return
-            change = self._decoder.change(data, _BODY, kind)
             batch = self._batch
-            batch.changes.append(change)
-            batch.size_bytes += len(data) + change[1].overhead_bytes
+            batch.size_bytes += len(data) + self._decode(data, _BODY, kind, batch.changes).overhead_bytes
         elif kind == pgoutput.BEGIN:
             self._in_transaction = True
             self._skipping = pgoutput.begin_lsn(data, _BODY) < self._first_lsn
