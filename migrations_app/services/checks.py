@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import Canceled, EngineError, LeaseLost
-from migrations_app.engine.offline import run_tag
+from migrations_app.engine.migrating import run_tag
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.spec import MigrationSpec
 from migrations_app.engine.validation import validate
