@@ -80,6 +80,7 @@ class OnlineMove:
     log: EventLog = field(default_factory=EventLog)
     control: Control = field(default_factory=lambda: Control(fence=0))
     finished: dict[str, str] = field(default_factory=dict)
+    on_event: Callable[[Event], None] | None = None
     outcome: Outcome | None = None
     error: BaseException | None = None
     thread: threading.Thread | None = None
@@ -130,6 +131,8 @@ class OnlineMove:
 
     def _store(self, event: Event) -> None:
         """Keep how a database ended, as the portal's rows do."""
+        if self.on_event is not None:
+            self.on_event(event)
         if isinstance(event, DatabaseFinished):
             self.finished[event.database_id] = event.verified
 
