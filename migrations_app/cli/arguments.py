@@ -260,7 +260,9 @@ def _add_what(group: _ArgumentGroup, *, with_option: bool) -> None:
         )
     if with_option:
         _add_choice(group, "--option", MigrationOption, "what to do (default ValidateAndMigrate)")
-    _add_choice(group, "--mode", MigrationMode, "Online can be validated, not yet migrated (default Offline)")
+    _add_choice(
+        group, "--mode", MigrationMode, "Offline: one copy; Online: changes follow until the cutover (default Offline)"
+    )
 
 
 def _add_server(group: _ArgumentGroup, side: str) -> None:

@@ -12,7 +12,6 @@ from uuid import UUID
 from django.conf import settings
 
 from migrations_app.engine.control import Control
-from migrations_app.engine.errors import EngineError
 from migrations_app.engine.ports import PartQueue, Reporter, Requests
 from migrations_app.engine.spec import DatabaseSpec, MigrationSpec
 from migrations_app.models import Migration, OnlinePhase, State
@@ -72,7 +71,7 @@ class OnlineEngine(Protocol):
 
 
 class CleanUp(Protocol):
-    """``engine.replication.clean_up.clean_up``, or what stands in for it in a test."""
+    """``engine.online.clean_up``, or what stands in for it in a test."""
 
     def __call__(self, spec: MigrationSpec, *, reporter: Reporter, control: Control) -> None:
         """Remove from both servers everything that follows changes. Raises ``EngineError`` for what is left."""
@@ -165,8 +164,12 @@ def _offline() -> Engine:
 
 
 def _online() -> OnlineEngine:
-    raise EngineError("Online migration is coming.", hint="Choose the mode Offline.")
+    from migrations_app.engine.online import migrate
+
+    return migrate
 
 
 def _clean_up() -> CleanUp:
-    raise EngineError("Online migration is coming.", hint="Choose the mode Offline.")
+    from migrations_app.engine.online import clean_up
+
+    return clean_up

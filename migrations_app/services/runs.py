@@ -44,11 +44,6 @@ class ActionRefused(EngineError):
 def problems_before_start(migration: Migration) -> list[str]:
     """Return what is missing before this draft can be started, in words; empty when it is complete."""
     problems = []
-    if moves_online(migration):
-        problems.append(
-            "Online migration is coming. Choose the option Validate to see what it will need, or the mode Offline to "
-            "start now."
-        )
     for side, row in (("source", migration.source), ("target", migration.target)):
         if not row.host or not row.username:
             problems.append(f"The {side} server is not chosen yet.")
@@ -58,7 +53,7 @@ def problems_before_start(migration: Migration) -> list[str]:
 
 
 def moves_online(migration: Migration) -> bool:
-    """Tell whether this would migrate online, which cannot be done yet; to validate for it can."""
+    """Tell whether this migrates online; one that only validates for it follows nothing."""
     return migration.mode == MigrationMode.ONLINE and migration.option != MigrationOption.VALIDATE
 
 

@@ -35,7 +35,7 @@ OPTION_SENTENCES = {
 }
 MODE_SENTENCES = {
     MigrationMode.OFFLINE: "Offline: one consistent copy. What is written to the source after the start does not move.",
-    MigrationMode.ONLINE: "Online: copy, then replication until you cut over. It is coming: now it can be validated.",
+    MigrationMode.ONLINE: "Online: a copy, then every change follows until you cut over.",
 }
 
 
