@@ -73,9 +73,11 @@ def cutover(
     result: CutoverResult = CutoverResult.DONE,
     direction: Direction = Direction.FORWARD,
     message: str = "",
+    verifies: bool = False,
 ) -> Iterator[Event]:
     yield CutoverBegan(database_id, direction, is_rehearsal=result is CutoverResult.REHEARSED)
-    for step in (CutoverStep.READINESS, CutoverStep.FENCE, CutoverStep.DRAIN):
+    steps = [CutoverStep.READINESS, CutoverStep.FENCE, CutoverStep.DRAIN]
+    for step in [*steps, CutoverStep.VERIFY] if verifies else steps:
         yield CutoverStepStarted(database_id, step)
         yield CutoverStepFinished(database_id, step, detail=f"{step} is done")
     yield CutoverEnded(database_id, result, 3.21, 18 * MIB, message=message)

@@ -18,6 +18,7 @@ from migrations_app.engine.events import (
     DatabaseFailed,
     Direction,
     Step,
+    StepFinished,
     StepStarted,
 )
 from migrations_app.engine.ports import RequestKind
@@ -276,3 +277,48 @@ def test_what_the_phases_of_its_databases_make_of_a_migration(
     living: list[OnlinePhase], fall_back: bool, wanted: tuple[State, Substate] | None
 ) -> None:
     assert phases.wanted_state(living, has_fall_back=fall_back) == wanted
+
+
+def test_a_cutover_is_a_step_of_the_rail_and_a_rehearsal_is_none(followed: Lease) -> None:
+    shop = id_of("shop")
+    MigrationDatabase.objects.filter(source_name="crm").delete()
+    with recorder_of(followed) as recorder:
+        recorder.report(started(shop))
+        recorder.report(StepStarted(Step.CATCH_UP, shop))
+        recorder.report(StepFinished(Step.CATCH_UP, shop))
+        recorder.report(CaughtUp(shop))
+        for event in cutover(shop, result=CutoverResult.REHEARSED, verifies=True):
+            recorder.report(event)
+        assert set(migration().step_times) == {"catch_up"}
+        for event in cutover(shop, result=CutoverResult.UNDONE, verifies=True):
+            recorder.report(event)
+        assert set(migration().step_times) == {"catch_up"}
+        for event in cutover(shop, verifies=True):
+            recorder.report(event)
+    times = migration().step_times
+    assert {step: times[step]["state"] for step in times} == {"catch_up": "done", "cutover": "done", "verify": "done"}
+
+
+def test_catching_up_again_at_every_look_is_no_news(followed: Lease) -> None:
+    shop = id_of("shop")
+    for _ in range(3):
+        with recorder_of(followed) as recorder:
+            recorder.report(started(shop))
+            recorder.report(StepFinished(Step.CATCH_UP, shop))
+            recorder.report(CaughtUp(shop))
+        first = migration().step_times["catch_up"]["ended_at"]
+    assert migration().step_times["catch_up"]["ended_at"] == first
+    assert len(lines()) == 2
+
+
+def test_the_way_back_is_kept_though_nobody_told_its_begin(followed: Lease) -> None:
+    shop = id_of("shop")
+    Migration.objects.update(fall_back=True)
+    with recorder_of(followed) as recorder:
+        recorder.report(started(shop))
+        recorder.report(CaughtUp(shop))
+        for event in cutover(shop):
+            recorder.report(event)
+        recorder.report(sampled(shop, direction=Direction.REVERSE))
+    row = Replication.objects.get(direction="reverse")
+    assert (row.engine, row.state, row.tables, row.samples.count()) == ("through_portal", "applying", 7, 1)

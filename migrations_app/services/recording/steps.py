@@ -8,7 +8,18 @@ from uuid import UUID
 
 from django.db.models import Case, F, Value, When
 
-from migrations_app.engine.events import Event, Step, StepFinished, StepStarted
+from migrations_app.engine.events import (
+    CutoverBegan,
+    CutoverEnded,
+    CutoverStepFinished,
+    CutoverStepStarted,
+    Direction,
+    Event,
+    Step,
+    StepFinished,
+    StepStarted,
+)
+from migrations_app.engine.replication.cutover_steps import CutoverResult, CutoverStep
 from migrations_app.models import Migration, MigrationDatabase, State, StepState, Substate
 
 StepTimes = dict[str, dict[str, Any]]
@@ -49,11 +60,42 @@ class StepLedger:
                     self._current[UUID(database_id)] = step.value
             case StepFinished(step=step, database_id=database_id):
                 self._finish(self._times(database_id), step, at=at)
+            case CutoverBegan() | CutoverStepStarted() | CutoverStepFinished() | CutoverEnded():
+                self._cut_over(event, at=at)
+                return
             case _:
                 return
         self._is_new = True
         if database_id:
             self._changed.add(UUID(database_id))
+            self._sum_up(step)
+
+    def _cut_over(
+        self, event: CutoverBegan | CutoverStepStarted | CutoverStepFinished | CutoverEnded, *, at: datetime
+    ) -> None:
+        """A cutover is a step of the rail, and so is its comparison; a rehearsal and the way back are none."""
+        pk, times = UUID(event.database_id), self._databases[UUID(event.database_id)]
+        match event:
+            case CutoverBegan(direction=Direction.FORWARD, is_rehearsal=False):
+                self._begin(times, Step.CUTOVER, at=at)
+                self._current[pk] = Step.CUTOVER.value
+            case _ if times.get(Step.CUTOVER.value, {}).get("state") != StepState.RUNNING:
+                return
+            case CutoverStepStarted(step=CutoverStep.VERIFY):
+                self._begin(times, Step.VERIFY, at=at)
+            case CutoverStepFinished(step=CutoverStep.VERIFY):
+                self._finish(times, Step.VERIFY, at=at)
+            case CutoverEnded(result=CutoverResult.DONE):
+                self._finish(times, Step.CUTOVER, at=at)
+            case CutoverEnded(result=CutoverResult.UNDONE):
+                times.pop(Step.CUTOVER.value, None)
+                times.pop(Step.VERIFY.value, None)
+                self._current[pk] = Step.CATCH_UP.value
+            case _:
+                return
+        self._is_new = True
+        self._changed.add(pk)
+        for step in (Step.CUTOVER, Step.VERIFY):
             self._sum_up(step)
 
     def write(self) -> bool:
@@ -93,6 +135,9 @@ class StepLedger:
         """A step of the migration runs from its begin in the first database to its end in the last."""
         times = [found.get(step.value) for found in self._databases.values()]
         begun = [time for time in times if time and time.get("started_at")]
+        if not begun:
+            self._own.pop(step.value, None)  # what was begun was undone
+            return
         done = all(time and time["state"] in (StepState.DONE, StepState.SKIPPED) for time in times)
         self._own[step.value] = {
             "state": (StepState.DONE if done else StepState.RUNNING).value,
