@@ -96,7 +96,8 @@ def set_up(visitor: Visitor, source, target, database: str) -> None:
 
 def follow(visitor: Visitor) -> None:
     page = visitor.page
-    expect(page.locator(".status-line")).to_contain_text("Ready to cut over", timeout=240_000)
+    expect(page.locator(".status-line")).to_contain_text(re.compile("Ready to cut over|ailed"), timeout=240_000)
+    assert "Ready to cut over" in page.locator(".status-line").inner_text(), page.locator("main").inner_text()
     page.get_by_role("link", name="Replication").click()
     expect(page.locator("#replication")).to_contain_text("Caught up", timeout=30_000)
     page.wait_for_timeout(6_000)
