@@ -10,9 +10,10 @@ from migrations_app import admin_history as history
 from migrations_app import admin_logins as logins
 from migrations_app import admin_order as order
 from migrations_app import admin_people as people
+from migrations_app import admin_replication as replication
 from migrations_app import admin_tasks as tasks
 
-__all__ = ["history", "logins", "may_enter", "order", "people", "tasks"]
+__all__ = ["history", "logins", "may_enter", "order", "people", "replication", "tasks"]
 
 
 def may_enter(request: HttpRequest) -> bool:

@@ -14,11 +14,14 @@ from django.utils.safestring import SafeString
 from migrations_app.access import may_administer
 from migrations_app.admin_readonly import HistoryAdmin, HistoryInline
 from migrations_app.models import (
+    CutoverAttempt,
     Migration,
     MigrationDatabase,
     MigrationEvent,
     MigrationFinding,
     ProcessHeartbeat,
+    Replication,
+    ReplicationRequest,
     SavedConnection,
     TableCopy,
     VerificationResult,
@@ -63,7 +66,8 @@ class MigrationAdmin(HistoryAdmin):
         """Links to the rows of this migration."""
         parts = ((MigrationEvent, "migration"), (MigrationFinding, "migration"), (TableCopy, "database__migration"))
         links = [_list_link(model, **{f"{field}__id__exact": migration.pk}) for model, field in parts]
-        links.append(_list_link(VerificationResult, database__migration__id__exact=migration.pk))
+        models: tuple[type[Model], ...] = (VerificationResult, Replication, CutoverAttempt, ReplicationRequest)
+        links += [_list_link(model, database__migration__id__exact=migration.pk) for model in models]
         return format_html(" · ".join(["{}"] * len(links)), *links)
 
 

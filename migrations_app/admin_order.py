@@ -7,7 +7,17 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-FIRST = ("Migration", "MigrationDatabase", "TableCopy", "MigrationEvent", "MigrationFinding", "VerificationResult")
+FIRST = (
+    "Migration",
+    "MigrationDatabase",
+    "TableCopy",
+    "MigrationEvent",
+    "MigrationFinding",
+    "VerificationResult",
+    "Replication",
+    "CutoverAttempt",
+    "ReplicationRequest",
+)
 APPS = ("migrations_app", "auth")
 SHOWN_UNDER = {"admin": "migrations_app", "axes": "auth"}
 NAMES = {"auth": "People"}

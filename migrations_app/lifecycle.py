@@ -32,7 +32,16 @@ TRANSITIONS: dict[State, frozenset[State]] = {
         }
     ),
     State.WAITING_FOR_USER: frozenset(
-        {State.QUEUED, State.IN_PROGRESS, State.CANCELED, State.FAILED, State.VALIDATION_FAILED}
+        {
+            State.QUEUED,
+            State.IN_PROGRESS,
+            State.WAITING_FOR_USER,  # for something else: the cutover first, then whether to go back
+            State.SUCCEEDED,
+            State.CANCELED,
+            State.FAILED,
+            State.VALIDATION_FAILED,
+            State.CLEANING_UP,
+        }
     ),
     State.PAUSED: frozenset({State.QUEUED, State.IN_PROGRESS, State.CANCELED, State.FAILED}),
     State.CLEANING_UP: frozenset({State.CANCELED, State.FAILED}),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 WIDTH, HEIGHT = 600, 64
@@ -28,6 +29,35 @@ def sparkline(values: Sequence[float], *, label: str) -> SafeString:
         label=label,
         line=line,
     )
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chart over time: ``(place, value)`` with places from 0 to 1; ``tone`` is a class of the style."""
+
+    tone: str
+    points: Sequence[tuple[float, float]]
+
+
+def lines_over_time(lines: Sequence[Line], *, label: str) -> SafeString:
+    """Draw lines on one scale, from zero to a little above the highest; nothing where there is nothing to draw."""
+    drawn = [line for line in lines if len(line.points) > 1]
+    if not drawn:
+        return SafeString("")
+    top = max(value for line in drawn for _, value in line.points) * HEADROOM or 1.0
+    shapes = format_html_join("", "{}", ((_polyline(line, top=top),) for line in drawn))
+    return format_html(
+        '<svg class="lines" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
+        WIDTH,
+        HEIGHT,
+        label,
+        shapes,
+    )
+
+
+def _polyline(line: Line, *, top: float) -> SafeString:
+    points = " ".join(f"{WIDTH * place:.1f},{HEIGHT - HEIGHT * value / top:.1f}" for place, value in line.points)
+    return format_html('<polyline class="line-{}" points="{}" vector-effect="non-scaling-stroke"/>', line.tone, points)
 
 
 def shares(parts: Sequence[tuple[str, int]], *, label: str) -> SafeString:

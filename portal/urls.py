@@ -7,7 +7,17 @@ from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
 from portal.access import open_to_everybody
-from portal.views import accounts, dashboard, finding_actions, findings, migrations, reports, servers, wizard
+from portal.views import (
+    accounts,
+    dashboard,
+    finding_actions,
+    findings,
+    migrations,
+    replication,
+    reports,
+    servers,
+    wizard,
+)
 
 dashboard_urls: list[URLPattern] = [
     path("", dashboard.index, name="dashboard"),
@@ -19,6 +29,9 @@ migration_urls: list[URLPattern] = [
     path("migrations/<uuid:pk>/live/", migrations.live, name="migration-live"),
     path("migrations/<uuid:pk>/cancel/", migrations.cancel, name="migration-cancel"),
     path("migrations/<uuid:pk>/resume/", migrations.resume, name="migration-resume"),
+    path("migrations/<uuid:pk>/cutover/", replication.cutover, name="migration-cutover"),
+    path("migrations/<uuid:pk>/cutover/live/", replication.cutover_live, name="migration-cutover-live"),
+    path("migrations/<uuid:pk>/replication/<slug:deed>/", replication.ask, name="migration-ask"),
     path("migrations/<uuid:pk>/fixes/<slug:side>.sql", findings.fixes, name="migration-fixes"),
     path("migrations/<uuid:pk>/findings/<int:finding>/fix.sql", findings.fix, name="finding-fix"),
     path("migrations/<uuid:pk>/check/", finding_actions.check, name="migration-check"),

@@ -12,10 +12,11 @@ from migrations_app.cli.passwords import password_for
 from migrations_app.cli.request import request_from
 from migrations_app.cli.showing import show
 from migrations_app.cli.verdict import exit_code_of
-from migrations_app.cli.waiting import wait_for_end
+from migrations_app.cli.waiting import progress_words, wait_for_end, waits_for_decision
 from migrations_app.cli.wording import time_words
 from migrations_app.engine.spec import Side
 from migrations_app.models import Migration
+from migrations_app.selectors.migration_page import migration_page
 from migrations_app.services.runs import migration_cancel, migration_resume, migration_start, passwords_forgotten
 
 
@@ -78,6 +79,8 @@ def finish(migration: Migration, *, wait: bool, output: Output) -> ExitCode:
         return ExitCode.SUCCESS
     interrupted = wait_for_end(migration, output=output)
     _write_end(migration, output=output)
+    if waits_for_decision(migration):
+        return interrupted or ExitCode.SUCCESS
     return interrupted or exit_code_of(migration)
 
 
@@ -86,4 +89,4 @@ def _write_end(migration: Migration, *, output: Output) -> None:
     if output.as_json or migration.is_terminal:
         show(migration, output=output)
     else:
-        output.line(f"{migration.name}: {migration.get_state_display()}, {migration.get_substate_display()}.")
+        output.line(f"{migration.name}: {progress_words(migration_page(migration.pk, with_line=False))}.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentParser, _ArgumentGroup, _SubParsersAction
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from migrations_app.cli import argument_types as types
+from migrations_app.cli.online_arguments import ASKING, add_asking, add_online
+from migrations_app.cli.subcommand import Subcommand
 from migrations_app.engine.spec import (
     AtWarnings,
     MigrationMode,
@@ -22,15 +23,6 @@ from migrations_app.services.drafts import OptionValues
 
 DEFAULTS = OptionValues()
 Parsers: TypeAlias = "_SubParsersAction[Any]"
-
-
-@dataclass(frozen=True)
-class Subcommand:
-    """What a subcommand does: one line for the list, and a paragraph for its own help."""
-
-    name: str
-    summary: str
-    description: str
 
 
 CREATE = Subcommand(
@@ -107,6 +99,7 @@ SUBCOMMANDS = (
     LIST,
     CANCEL,
     RESUME,
+    *ASKING,
     FINDINGS,
     CHECK,
     ACCEPT,
@@ -132,6 +125,7 @@ def add_subcommands(parser: ArgumentParser) -> None:
         command = _add(commands, subcommand)
         _add_name(command)
         _add_waiting(command)
+    add_asking(lambda subcommand: _named(_add(commands, subcommand)), _add_waiting)
     _add_findings(commands)
     verify = _add(commands, VERIFY)
     _add_name(verify)
@@ -154,6 +148,11 @@ def _add(commands: Parsers, subcommand: Subcommand) -> ArgumentParser:
 
 def _add_name(parser: ArgumentParser) -> None:
     parser.add_argument("name", help="the migration's name, or its id")
+
+
+def _named(parser: ArgumentParser) -> ArgumentParser:
+    _add_name(parser)
+    return parser
 
 
 def _add_list(commands: Parsers) -> None:
@@ -203,6 +202,8 @@ def _add_creating(commands: Parsers, subcommand: Subcommand) -> None:
     _add_server(servers, "source")
     _add_server(servers, "target")
     _add_options(parser.add_argument_group("how the work is done"))
+    online = parser.add_argument_group("with --mode Online", "How changes are followed, and how it is cut over.")
+    add_online(online, _add_choice)
     if validates:
         parser.set_defaults(start=True, wait=True, option=MigrationOption.VALIDATE.value, schedule=None)
         return
@@ -259,7 +260,9 @@ def _add_what(group: _ArgumentGroup, *, with_option: bool) -> None:
         )
     if with_option:
         _add_choice(group, "--option", MigrationOption, "what to do (default ValidateAndMigrate)")
-    _add_choice(group, "--mode", MigrationMode, "Online can be validated, not yet migrated (default Offline)")
+    _add_choice(
+        group, "--mode", MigrationMode, "Offline: one copy; Online: changes follow until the cutover (default Offline)"
+    )
 
 
 def _add_server(group: _ArgumentGroup, side: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from django.utils import timezone
 
 from migrations_app.cli.exits import CommandFailed
+from migrations_app.cli.online_arguments import online_options
 from migrations_app.engine.spec import (
     AtWarnings,
     MigrationMode,
@@ -178,6 +179,7 @@ def _options(arguments: dict[str, Any], imported: ImportedMigration | None) -> O
         target_free_bytes=arguments["target_free_space"],
         forget_passwords=arguments["forget_passwords"],
         scheduled_at=_scheduled_at(arguments, imported),
+        online=online_options(arguments),
     )
 
 

@@ -14,7 +14,8 @@ from migrations_app.cli.verdict import exit_code_of_proof, proof_words
 from migrations_app.cli.waiting import progress_words
 from migrations_app.cli.wording import duration_words, size_words, time_words
 from migrations_app.engine.events import CheckResult
-from migrations_app.models import ACTIVE_STATES, Migration, MigrationDatabase, State
+from migrations_app.following import followed_databases
+from migrations_app.models import ACTIVE_STATES, Migration, MigrationDatabase, OnlinePhase, State
 from migrations_app.selectors.findings import findings_of
 from migrations_app.selectors.migration_page import (
     MigrationPage,
@@ -39,6 +40,7 @@ def show(migration: Migration, *, output: Output) -> None:
     page = migration_page(migration.pk, with_line=False)
     _write_head(page, output=output)
     _write_databases(page.databases, output=output)
+    _write_followed(migration, output=output)
     write_findings(findings, output=output)
 
 
@@ -144,6 +146,31 @@ def _write_databases(databases: Sequence[MigrationDatabase], *, output: Output) 
         for text in (database.error, database.error_hint, database.on_target):
             if text:
                 output.line(f"{database.source_name}: {text}")
+
+
+def _write_followed(migration: Migration, *, output: Output) -> None:
+    """How far the changes of each database are that is followed; nothing for an offline migration."""
+    rows = [(each, each.replication) for each in followed_databases(migration)]
+    headings = ("Followed", "Phase", "Replication", "Lag", "Not applied", "Inserted", "Updated", "Deleted", "Held back")
+    cells = [
+        (
+            each.name,
+            str(OnlinePhase(each.database.phase).label),
+            f"{row.get_state_display()}, {row.get_engine_display().lower()}",
+            duration_words(row.lag_seconds),
+            size_words(row.lag_bytes) if row.lag_bytes is not None else "–",
+            *(f"{count:,}" if count is not None else "–" for count in (row.inserts, row.updates, row.deletes)),
+            size_words(row.retained_wal_bytes) if row.retained_wal_bytes is not None else "–",
+        )
+        for each, row in rows
+        if row is not None
+    ]
+    if cells:
+        output.table(headings, cells, right=headings[3:])
+    for each, row in rows:
+        for text in (row.error, row.error_hint) if row is not None else ():
+            if text:
+                output.line(f"{each.name}: {text}")
 
 
 def _write_classes(migration: Migration, *, output: Output) -> None:

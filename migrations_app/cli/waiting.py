@@ -12,6 +12,7 @@ from migrations_app.cli.exits import ExitCode
 from migrations_app.cli.output import Output
 from migrations_app.cli.wording import duration_words, size_words
 from migrations_app.engine.events import Step
+from migrations_app.following import is_following
 from migrations_app.models import Migration, State, Substate
 from migrations_app.selectors.migration_page import MigrationPage, migration_page
 from migrations_app.services.liveness import workers_seen_seconds_ago
@@ -19,12 +20,13 @@ from migrations_app.services.liveness import workers_seen_seconds_ago
 POLL_SECONDS = 0.5
 LINE_SECONDS = 10.0
 SILENT_WORKERS_SECONDS = 30.0
+COMMAND = "python manage.py migration"
 
 Show = Callable[[MigrationPage], None]
 
 
 def wait_for_end(migration: Migration, *, output: Output) -> ExitCode | None:
-    """Show the progress until the migration has ended; None then.
+    """Show the progress until the migration has ended, or follows the source until somebody decides; None then.
 
     Ctrl-C ends the waiting only: the code is returned, and how to cancel is said.
     """
@@ -41,6 +43,11 @@ def wait_for_end(migration: Migration, *, output: Output) -> ExitCode | None:
         return ExitCode.INTERRUPTED
     migration.refresh_from_db()
     return None
+
+
+def waits_for_decision(migration: Migration) -> bool:
+    """Tell whether it follows the source until a person cuts over, or decides on the way back: that may take days."""
+    return is_following(migration) and migration.cancel_requested_at is None
 
 
 def progress_words(page: MigrationPage) -> str:
@@ -78,6 +85,10 @@ def _waiting_words(migration: Migration) -> str:
     words = f"{migration.get_state_display()}: {migration.get_substate_display()}"
     if migration.substate == Substate.WAITING_FOR_ACCEPTANCE:
         return f"{words} (python manage.py migration accept {migration.name} --all --reason WHY)"
+    if migration.substate == Substate.WAITING_FOR_CUTOVER:
+        return f"{words} ({COMMAND} cutover {migration.name} --wait)"
+    if migration.substate == Substate.WAITING_FOR_FALL_BACK:
+        return f"{words} ({COMMAND} go-back {migration.name}, or {COMMAND} finish {migration.name})"
     return words
 
 
@@ -86,7 +97,7 @@ def _watch(migration_id: UUID, *, show: Show, output: Output) -> None:
     while True:
         page = migration_page(migration_id, with_line=False)
         show(page)
-        if page.migration.is_terminal:
+        if page.migration.is_terminal or waits_for_decision(page.migration):
             return
         warn.look(page.migration)
         time.sleep(POLL_SECONDS)

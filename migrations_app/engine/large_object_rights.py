@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from migrations_app.engine.findings import Level
@@ -43,12 +43,18 @@ def restore_large_object_rights(job: DatabaseJob) -> None:
 
     Safe to repeat. Raises ``LeaseLost`` when a newer run owns the migration, or the reason to stop.
     """
-    with job.source.connected(job.database.source_name, purpose="large-objects") as source:
-        objects = read_large_objects(source)
-    refusals: dict[str, _Refusals] = defaultdict(_Refusals)
     with job.target.connected(job.database.target_name, purpose="large-objects") as target:
         done = job.markers.read(target, "lo")
-        objects = [found for found in objects if str(found.oid) in done]
+    restore_rights_of(job, {int(oid) for oid in done})
+
+
+def restore_rights_of(job: DatabaseJob, oids: Collection[int]) -> None:
+    """Give these large objects their owners, grants and comments, like ``restore_large_object_rights``."""
+    wanted = set(oids)
+    with job.source.connected(job.database.source_name, purpose="large-objects") as source:
+        objects = [found for found in read_large_objects(source) if found.oid in wanted]
+    refusals: dict[str, _Refusals] = defaultdict(_Refusals)
+    with job.target.connected(job.database.target_name, purpose="large-objects", read_only=False) as target:
         own = [words for found in objects for words in _rights_of_provider(job, found)]
         job.left_out("rights on large objects", own, phase="constraints")
         target.execute("SET synchronous_commit = off")

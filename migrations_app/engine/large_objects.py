@@ -43,7 +43,7 @@ def copy_large_objects(job: DatabaseJob, snapshot: Snapshot) -> None:
             with target.transaction():
                 job.markers.hold_on(target)
                 for found in batch:
-                    _copy_content(source, target, found.oid)
+                    copy_content(source, target, found.oid)
                 job.markers.add(target, kind="lo", keys=[str(found.oid) for found in batch])
         if objects:
             job.note(f"Copied {len(objects):,} large objects.")
@@ -69,7 +69,7 @@ def read_large_objects(source: Connection) -> list[LargeObject]:
     return fetch(source, "copied_large_objects", LargeObject)
 
 
-def _copy_content(source: Connection, target: Connection, oid: int) -> None:
+def copy_content(source: Connection, target: Connection, oid: int) -> None:
     """Create the object and fill it chunk by chunk; https://www.postgresql.org/docs/18/lo-funcs.html"""
     target.execute("SELECT lo_create(%s::oid)", (oid,))
     for offset, chunk in _chunks(source, oid):

@@ -49,13 +49,17 @@ def join(connection: Connection, name: str) -> None:
 
 
 @contextmanager
-def hold_snapshot(server: Server, database: str) -> Iterator[Snapshot]:
+def hold_snapshot(server: Server, database: str, *, exported: str = "") -> Iterator[Snapshot]:
     """Export a snapshot of ``database`` and keep it alive while inside.
 
+    ``exported`` names a snapshot of another session, such as that of a new slot, to take over.
     Raises ``ConnectionLost`` when the snapshot was lost, whatever other error that led to.
     """
     with server.connected(database, purpose="snapshot") as connection:
-        connection.execute(IMPORT)
+        if exported:
+            join(connection, exported)
+        else:
+            connection.execute(IMPORT)
         row = connection.execute(
             "SELECT pg_export_snapshot(), txid_current_snapshot()::text, pg_is_in_recovery()"
         ).fetchone()

@@ -14,9 +14,18 @@ from migrations_app.models.history import (
 )
 from migrations_app.models.migration import Migration, Run
 from migrations_app.models.progress import MigrationDatabase, Part, TableCopy
+from migrations_app.models.replication import (
+    CutoverAttempt,
+    CutoverStepTime,
+    Replication,
+    ReplicationRequest,
+    ReplicationSample,
+)
 from migrations_app.models.states import (
     ACTIVE_STATES,
+    FOLLOWING_SUBSTATES,
     TERMINAL_STATES,
+    OnlinePhase,
     PartState,
     SourceType,
     SslMode,
@@ -27,8 +36,11 @@ from migrations_app.models.states import (
 
 __all__ = [
     "ACTIVE_STATES",
+    "FOLLOWING_SUBSTATES",
     "TERMINAL_STATES",
     "ConnectionSettings",
+    "CutoverAttempt",
+    "CutoverStepTime",
     "EventKind",
     "FindingCheck",
     "Migration",
@@ -36,9 +48,13 @@ __all__ = [
     "MigrationEndpoint",
     "MigrationEvent",
     "MigrationFinding",
+    "OnlinePhase",
     "Part",
     "PartState",
     "ProcessHeartbeat",
+    "Replication",
+    "ReplicationRequest",
+    "ReplicationSample",
     "Run",
     "SavedConnection",
     "SourceType",

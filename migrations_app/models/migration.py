@@ -8,12 +8,14 @@ from django.conf import settings
 from django.db import models
 
 from migrations_app.engine.spec import (
+    ApplyChoice,
     AtWarnings,
     MigrationMode,
     MigrationOption,
     OnObjectError,
     RolePolicy,
     VerificationLevel,
+    WithoutIdentity,
 )
 from migrations_app.models.connection import MigrationEndpoint
 from migrations_app.models.states import ACTIVE_STATES, TERMINAL_STATES, SourceType, State, Substate
@@ -41,6 +43,17 @@ ON_ERROR_CHOICES = [
 AT_WARNINGS_CHOICES = [
     (AtWarnings.GO_ON, "Go on; they are listed as findings"),
     (AtWarnings.WAIT, "Wait until each is accepted"),
+]
+
+APPLY_CHOICES = [
+    (ApplyChoice.AUTO, "Automatic: server to server where both servers allow it, else through the portal"),
+    (ApplyChoice.SERVER_TO_SERVER, "Server to server: a subscription on the target reads the source"),
+    (ApplyChoice.THROUGH_PORTAL, "Through the portal: no route between the servers is needed"),
+]
+WITHOUT_IDENTITY_CHOICES = [
+    (WithoutIdentity.COPY_AT_CUTOVER, "Copy them again at the cutover"),
+    (WithoutIdentity.FULL, "Set REPLICA IDENTITY FULL on the source, taken back at the end"),
+    (WithoutIdentity.INSERTS_ONLY, "Follow their inserts only"),
 ]
 
 
@@ -74,6 +87,31 @@ class Migration(models.Model):
         max_length=10, choices=AT_WARNINGS_CHOICES, default=AtWarnings.GO_ON, db_default=AtWarnings.GO_ON.value
     )
     target_free_bytes = models.BigIntegerField(null=True, blank=True)
+    apply_engine = models.CharField(
+        max_length=20, choices=APPLY_CHOICES, default=ApplyChoice.AUTO, db_default=ApplyChoice.AUTO.value
+    )
+    without_identity = models.CharField(
+        max_length=20,
+        choices=WITHOUT_IDENTITY_CHOICES,
+        default=WithoutIdentity.COPY_AT_CUTOVER,
+        db_default=WithoutIdentity.COPY_AT_CUTOVER.value,
+    )
+    heartbeat = models.BooleanField(
+        default=True, db_default=True, help_text="A schema of ours with one table may be made on the source."
+    )
+    source_as_seen_by_target = models.CharField(max_length=262, blank=True, default="", db_default="")
+    sequence_headroom = models.PositiveIntegerField(default=1000, db_default=1000)
+    cutover_seconds = models.PositiveIntegerField(default=600, db_default=600)
+    cutover_verification = models.CharField(
+        max_length=10,
+        choices=VERIFICATION_CHOICES,
+        default=VerificationLevel.COUNTS,
+        db_default=VerificationLevel.COUNTS.value,
+    )
+    fall_back = models.BooleanField(default=False, db_default=False)
+    retained_wal_bytes = models.BigIntegerField(default=10 * 1024**3, db_default=10 * 1024**3)
+    protect_source = models.BooleanField(default=False, db_default=False)
+
     forget_passwords = models.BooleanField(default=False, help_text="Erase both passwords when the migration ends.")
 
     scheduled_at = models.DateTimeField(null=True, blank=True)
@@ -125,6 +163,9 @@ class Run(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True, db_index=True)
     rung_at = models.DateTimeField(null=True, blank=True, help_text="When the doorbell was last rung for it.")
     doorbell_id = models.BigIntegerField(null=True, blank=True, help_text="The queued task of that ring.")
+    look_again_at = models.DateTimeField(
+        null=True, blank=True, help_text="Until then native replication goes on by itself, without a worker."
+    )
 
     def __str__(self) -> str:
         return f"run of {self.migration_id}, fence {self.fence}"

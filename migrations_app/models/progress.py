@@ -7,7 +7,7 @@ import uuid
 from django.db import models
 
 from migrations_app.models.migration import Migration
-from migrations_app.models.states import PartState, State
+from migrations_app.models.states import OnlinePhase, PartState, State
 
 
 class MigrationDatabase(models.Model):
@@ -22,6 +22,9 @@ class MigrationDatabase(models.Model):
     facts = models.JSONField(default=dict, blank=True, help_text="Size, tables, owner … as the wizard saw them.")
 
     state = models.CharField(max_length=24, choices=State.choices, default=State.QUEUED)
+    phase = models.CharField(
+        max_length=20, choices=OnlinePhase.choices, default=OnlinePhase.NONE, db_default="", blank=True
+    )
     step = models.CharField(max_length=20, blank=True)
     step_times = models.JSONField(default=dict, blank=True)
     verified = models.CharField(max_length=20, blank=True)

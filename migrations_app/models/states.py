@@ -32,12 +32,28 @@ class Substate(models.TextChoices):
     VALIDATING = "ValidationInProgress", "Validating"
     MIGRATING_DATA = "MigratingData", "Migrating data"
     WAITING_FOR_CUTOVER = "WaitingForCutoverTrigger", "Waiting for cutover"
+    WAITING_FOR_FALL_BACK = "WaitingForFallBackDecision", "Waiting: go back, or finish"
     COMPLETING = "CompletingMigration", "Completing"
     COMPLETED = "Completed", "Completed"
     CANCELING = "CancelingRequestedDBMigrations", "Canceling"
     WAITING_FOR_WINDOW = "WaitingForDataMigrationWindow", "Waiting for its start time"
     WAITING_FOR_ACCEPTANCE = "WaitingForAcceptanceOfWarnings", "Waiting until warnings are accepted"
     WAITING_FOR_OVERWRITE = "WaitingForTargetDBOverwriteConfirmation", "Waiting for consent to overwrite"
+
+
+FOLLOWING_SUBSTATES = (Substate.WAITING_FOR_CUTOVER, Substate.WAITING_FOR_FALL_BACK)
+
+
+class OnlinePhase(models.TextChoices):
+    """Where a database of an online migration is, from the moment its changes are kept."""
+
+    NONE = "", "—"
+    FOLLOWING = "following", "Catching up"
+    READY = "ready", "Ready to cut over"
+    CUTTING_OVER = "cutting_over", "Cutting over"
+    CUT_OVER = "cut_over", "Cut over"
+    GOING_BACK = "going_back", "Going back"
+    GONE_BACK = "gone_back", "Back on the source"
 
 
 class SourceType(models.TextChoices):

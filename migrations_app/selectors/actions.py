@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from migrations_app.following import cannot_be_resumed
 from migrations_app.models import Migration, State, Substate
 
 CANCELABLE = (State.QUEUED, State.IN_PROGRESS, State.WAITING_FOR_USER, State.PAUSED)
@@ -20,9 +21,17 @@ class Action(StrEnum):
     RESUME = "resume"
     REPORT = "report"
     ACCEPT = "accept"
+    CUT_OVER = "cut_over"
+    DECIDE = "decide"
 
 
-OPERATORS_ONLY = frozenset({Action.CONTINUE_SETUP, Action.DISCARD, Action.CANCEL, Action.RESUME, Action.ACCEPT})
+OPERATORS_ONLY = frozenset(Action) - {Action.REPORT}
+# What a migration that waits for a person asks of them.
+ASKED = {
+    Substate.WAITING_FOR_ACCEPTANCE: Action.ACCEPT,
+    Substate.WAITING_FOR_CUTOVER: Action.CUT_OVER,
+    Substate.WAITING_FOR_FALL_BACK: Action.DECIDE,
+}
 
 
 @dataclass(frozen=True)
@@ -50,11 +59,10 @@ def may_cancel(migration: Migration) -> bool:
 def _sensible(migration: Migration) -> tuple[Action | None, tuple[Action, ...]]:
     if migration.state == State.DRAFT:
         return Action.CONTINUE_SETUP, (Action.DISCARD,)
-    if migration.state in RESUMABLE:
+    if migration.state in RESUMABLE and not cannot_be_resumed(migration):
         return Action.RESUME, (Action.REPORT,)
     if migration.is_terminal:
         return Action.REPORT, ()
-    waits = migration.state == State.WAITING_FOR_USER and migration.substate == Substate.WAITING_FOR_ACCEPTANCE
-    return Action.ACCEPT if waits else None, (Action.REPORT, Action.CANCEL) if may_cancel(migration) else (
-        Action.REPORT,
-    )
+    asked = ASKED.get(Substate(migration.substate)) if migration.state == State.WAITING_FOR_USER else None
+    is_offered = may_cancel(migration) and asked is not Action.DECIDE
+    return asked, (Action.REPORT, Action.CANCEL) if is_offered else (Action.REPORT,)

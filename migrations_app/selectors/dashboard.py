@@ -16,6 +16,7 @@ from migrations_app.engine.events import CheckResult
 from migrations_app.engine.findings import ACCEPTABLE, Level
 from migrations_app.models import TERMINAL_STATES, Migration, MigrationDatabase, MigrationFinding, State, Substate
 from migrations_app.selectors.counting import counted
+from migrations_app.selectors.lag import Lag, is_followed, is_resting, lags_of, longest_lag_seconds
 from migrations_app.selectors.migration_page import migrations_with_endpoints
 
 RECENT_DAYS = 7
@@ -35,11 +36,15 @@ class Show(StrEnum):
     FINISHED = "finished"
     MOVED = "moved"
     LONGEST = "longest"
+    LAG = "lag"
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """The top line. Bytes and migrations of the last seven days; ``longest_since`` is the start of the oldest run."""
+    """The top line. Bytes and migrations of the last seven days; ``longest_since`` is the start of the oldest run.
+
+    ``lag_seconds`` is the longest of what is followed, None where nothing is.
+    """
 
     running: int
     queued: int
@@ -49,6 +54,7 @@ class Numbers:
     moved_bytes: int
     longest_since: datetime | None
     total: int
+    lag_seconds: float | None
 
     @property
     def longest_seconds(self) -> float | None:
@@ -67,6 +73,7 @@ class WaitingCard:
     tab: str
     since: datetime | None
     is_failure: bool
+    lag: Lag | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ def dashboard_pulse() -> Pulse:
 
 
 def numbers() -> Numbers:
-    """Count what the top line shows (two queries)."""
+    """Count what the top line shows (three queries)."""
     counts = Migration.objects.aggregate(
         running=Count("pk", filter=Q(state__in=RUNNING)),
         queued=Count("pk", filter=Q(state=State.QUEUED)),
@@ -97,13 +104,17 @@ def numbers() -> Numbers:
         total=Count("pk"),
     )
     moved = MigrationDatabase.objects.filter(migration__in=Migration.objects.filter(_moved_recently()))
-    return Numbers(moved_bytes=moved.aggregate(bytes=Coalesce(Sum("bytes_done"), 0))["bytes"], **counts)
+    moved_bytes = moved.aggregate(bytes=Coalesce(Sum("bytes_done"), 0))["bytes"]
+    return Numbers(moved_bytes=moved_bytes, lag_seconds=longest_lag_seconds(), **counts)
 
 
 def shown_by(show: Show) -> Q:
     """Return the condition under which a migration is counted by one of the five numbers."""
     if show == Show.WAITING:
-        return Q(state__in=WAITING) | Q(state__in=FAILED, ended_at__gte=recently()) | _finished_unproved()
+        failed = Q(state__in=FAILED, ended_at__gte=recently())
+        return Q(state__in=WAITING) | is_resting() | failed | _finished_unproved()
+    if show == Show.LAG:
+        return is_followed()
     if show == Show.FINISHED:
         return Q(state__in=TERMINAL_STATES, ended_at__gte=recently())
     if show == Show.MOVED:
@@ -119,14 +130,18 @@ def recently() -> datetime:
 
 
 def waiting_cards(*, limit: int = WAITING_CARDS) -> list[WaitingCard]:
-    """Return the newest migrations that wait for a person (two queries)."""
+    """Return the newest migrations that wait for a person (three queries)."""
     rows = migrations_with_endpoints().filter(shown_by(Show.WAITING)).order_by("-ended_at", "-created_at", "pk")
     open_findings = MigrationFinding.objects.filter(migration=OuterRef("pk"), level=Level.FAILED)
     unaccepted = MigrationFinding.objects.filter(migration=OuterRef("pk"), accepted_at__isnull=True)
     warnings = unaccepted.filter(level__in=ACCEPTABLE, phase=VALIDATION_PHASE)
     migrations = list(rows.annotate(open_findings=counted(open_findings), open_warnings=counted(warnings))[:limit])
     databases = _unproved_databases([migration for migration in migrations if migration.is_terminal])
-    return [_card(migration, unproved=databases.get(migration.pk, [])) for migration in migrations]
+    lags = lags_of([migration.pk for migration in migrations if not migration.is_terminal])
+    return [
+        _card(migration, unproved=databases.get(migration.pk, []), lag=lags.get(migration.pk))
+        for migration in migrations
+    ]
 
 
 def _moved_recently() -> Q:
@@ -148,17 +163,31 @@ def _unproved_databases(migrations: Sequence[Migration]) -> dict[UUID, list[Migr
     return found
 
 
-def _card(migration: Migration, *, unproved: Sequence[MigrationDatabase]) -> WaitingCard:
-    reason, detail, button, tab = _words(migration, unproved=unproved)
+def _card(migration: Migration, *, unproved: Sequence[MigrationDatabase], lag: Lag | None) -> WaitingCard:
+    reason, detail, button, tab = _words_of_lag(migration, lag) or _words(migration, unproved=unproved)
     return WaitingCard(
         migration=migration,
         reason=reason,
         detail=detail,
         button=button,
         tab=tab,
-        since=migration.ended_at or migration.started_at,
-        is_failure=migration.state in FAILED,
+        since=migration.ended_at or (lag and (lag.since or lag.caught_up_at)) or migration.started_at,
+        is_failure=migration.state in FAILED or (lag is not None and lag.broken),
+        lag=lag,
     )
+
+
+def _words_of_lag(migration: Migration, lag: Lag | None) -> tuple[str, str, str, str] | None:
+    """The same for a migration that is followed; None for any other."""
+    if lag is None:
+        return None
+    if lag.broken:
+        return "Replication stopped", lag.error, "See the error", "replication"
+    if lag.paused:
+        return "Replication is paused", "The slot keeps the source's log meanwhile", "Look at it", "replication"
+    if migration.substate == Substate.WAITING_FOR_FALL_BACK:
+        return "Cut over, and the way back is open", "", "Go back, or finish", "cutover"
+    return "Ready to cut over", "", "Cut over", "cutover"
 
 
 def _words(migration: Migration, *, unproved: Sequence[MigrationDatabase]) -> tuple[str, str, str, str]:

@@ -10,11 +10,13 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum
 
 from migrations_app.engine.events import CheckResult, Step
+from migrations_app.engine.spec import MigrationMode
 from migrations_app.models import Migration, MigrationDatabase, State, StepState
 from migrations_app.selectors.dashboard import RUNNING, Show, shown_by
+from migrations_app.selectors.lag import Lag, lags_of
 from migrations_app.selectors.migration_page import elapsed_seconds, migrations_with_endpoints
 from migrations_app.selectors.rail import DOING
 from migrations_app.selectors.throughput import Rate, current_rates
@@ -55,6 +57,7 @@ class MigrationRow:
     could_not_verify: int
     step: Step | None
     rate: Rate
+    lag: Lag | None = None
 
     @property
     def percent(self) -> int:
@@ -100,13 +103,16 @@ def filtered(only: ListFilter) -> QuerySet[Migration]:
     rows = rows.filter(**{column: value for column, value in columns.items() if value})
     if only.text:
         rows = rows.filter(_mentions(only.text))
+    if only.show == Show.LAG:
+        longest = Max("databases__replications__lag_seconds", filter=Q(databases__replications__ended_at__isnull=True))
+        return rows.annotate(longest=longest).order_by(F("longest").desc(nulls_last=True), "pk")
     if only.show == Show.LONGEST:
         return rows.order_by("started_at", "pk")
     return rows.order_by("-created_at", "pk")
 
 
 def migration_page_of_list(only: ListFilter, *, page: int | str) -> Page[Any]:
-    """Return one page of rows (four queries)."""
+    """Return one page of rows (five queries)."""
     paginator = Paginator(filtered(only), MIGRATIONS_PER_PAGE)
     found = paginator.get_page(page)
     return Page(rows_of(list(found.object_list)), found.number, paginator)
@@ -122,11 +128,17 @@ def changed_rows(seen: Mapping[UUID, int], *, with_running: bool = False) -> lis
 
 
 def rows_of(migrations: Sequence[Migration]) -> list[MigrationRow]:
-    """Add the sums over their databases and the current rates (two queries)."""
+    """Add the sums over their databases, the current rates, and how far behind they are (three queries)."""
     sums = _sums(migrations)
     rates = current_rates([migration.pk for migration in migrations if migration.state in RUNNING])
+    lags = lags_of([migration.pk for migration in migrations if may_follow(migration)])
     return [
-        _row(migration, sums=sums.get(migration.pk, {}), rate=rates.get(migration.pk, Rate()))
+        _row(
+            migration,
+            sums=sums.get(migration.pk, {}),
+            rate=rates.get(migration.pk, Rate()),
+            lag=lags.get(migration.pk),
+        )
         for migration in migrations
     ]
 
@@ -169,7 +181,12 @@ def _running_steps(migration: Migration) -> list[str]:
     return [step for step, times in migration.step_times.items() if times.get("state") == StepState.RUNNING]
 
 
-def _row(migration: Migration, *, sums: dict[str, Any], rate: Rate) -> MigrationRow:
+def may_follow(migration: Migration) -> bool:
+    """Tell whether any of its databases may be followed now."""
+    return migration.mode == MigrationMode.ONLINE and migration.is_active
+
+
+def _row(migration: Migration, *, sums: dict[str, Any], rate: Rate, lag: Lag | None) -> MigrationRow:
     steps = {*sums.pop("steps", []), *_running_steps(migration)}
     numbers = dict.fromkeys(
         ("databases", "bytes_total", "bytes_done", "tables_total", "tables_done", "different", "could_not_verify"), 0
@@ -178,5 +195,6 @@ def _row(migration: Migration, *, sums: dict[str, Any], rate: Rate) -> Migration
         migration=migration,
         step=next((step for step in Step if step.value in steps), None),
         rate=rate,
+        lag=lag,
         **(numbers | sums),
     )

@@ -1,6 +1,8 @@
 """A migration in the shape of ``az postgres flexible-server migration show`` (facts from Microsoft's REST examples).
 
-Scripts that read ``properties.currentStatus`` keep working. Counters of online replication are zero for an offline one.
+Scripts that read ``properties.currentStatus`` keep working. Counters of online replication are zero for an offline one,
+and where the server does not count; ``latency`` is in whole seconds. Changes are counted as they are applied, so that
+``incomingChanges`` is never more than ``appliedChanges``.
 """
 
 from __future__ import annotations
@@ -14,16 +16,18 @@ from uuid import UUID
 
 from django.db.models import Count, Q
 
-from migrations_app.engine.events import Step
+from migrations_app.engine.events import Direction, Step
 from migrations_app.engine.findings import Level
-from migrations_app.engine.spec import MigrationOption, RolePolicy
+from migrations_app.engine.spec import MigrationMode, MigrationOption, RolePolicy
 from migrations_app.engine.validation import DATABASE_RULES, SERVER_RULES
 from migrations_app.engine.validation.rule import Rule
 from migrations_app.models import (
     Migration,
     MigrationDatabase,
     MigrationFinding,
+    OnlinePhase,
     PartState,
+    Replication,
     SourceType,
     State,
     TableCopy,
@@ -57,7 +61,7 @@ CHECK_OF_FAMILY = {
 def azure_status_for(
     migration: Migration, *, databases: Sequence[MigrationDatabase], findings: Sequence[MigrationFinding]
 ) -> dict[str, Any]:
-    """Return the resource as Microsoft's API shows it (one query)."""
+    """Return the resource as Microsoft's API shows it (one query; two if online)."""
     return {
         "id": str(migration.pk),
         "name": migration.name,
@@ -77,7 +81,7 @@ def azure_status_for(
             "overwriteDbsInTarget": _flag(any(database.overwrite for database in databases)),
             "migrateRoles": _flag(migration.roles != RolePolicy.SKIP),
             "setupLogicalReplicationOnSourceDbIfNeeded": "False",
-            "triggerCutover": "False",
+            "triggerCutover": _flag(any(row.phase == OnlinePhase.CUTTING_OVER for row in databases)),
             "migrationWindowStartTimeInUtc": _time(migration.scheduled_at or migration.started_at),
             "currentStatus": _current_status(migration, databases=databases, findings=findings),
         },
@@ -87,19 +91,30 @@ def azure_status_for(
 def _current_status(
     migration: Migration, *, databases: Sequence[MigrationDatabase], findings: Sequence[MigrationFinding]
 ) -> dict[str, Any]:
-    tables = _table_counts(migration.pk)
+    tables, followed = _table_counts(migration.pk), _followed(migration)
     return {
         "state": STATES.get(State(migration.state), migration.state),
         "error": migration.error,
         "currentSubStateDetails": {
             "currentSubState": migration.substate or "PerformingPreRequisiteSteps",
-            "dbDetails": {row.source_name: _database(row, tables=tables.get(row.pk, {})) for row in databases},
+            "dbDetails": {
+                row.source_name: _database(row, tables=tables.get(row.pk, {}), followed=followed.get(row.pk))
+                for row in databases
+            },
         },
         "validationDetails": _validation(migration, databases=databases, findings=findings),
     }
 
 
-def _database(database: MigrationDatabase, *, tables: dict[str, int]) -> dict[str, Any]:
+def _followed(migration: Migration) -> dict[UUID, Replication]:
+    if migration.mode != MigrationMode.ONLINE:
+        return {}
+    rows = Replication.objects.filter(database__migration=migration, direction=Direction.FORWARD.value)
+    return {row.database_id: row for row in rows}
+
+
+def _database(database: MigrationDatabase, *, tables: dict[str, int], followed: Replication | None) -> dict[str, Any]:
+    changes = (followed and followed.changes) or 0
     return {
         "databaseName": database.source_name,
         "migrationState": STATES.get(State(database.state), database.state),
@@ -109,13 +124,13 @@ def _database(database: MigrationDatabase, *, tables: dict[str, int]) -> dict[st
         "fullLoadLoadingTables": tables.get("loading", 0),
         "fullLoadCompletedTables": tables.get("completed", 0),
         "fullLoadErroredTables": tables.get("errored", 0),
-        "cdcInsertCounter": 0,
-        "cdcUpdateCounter": 0,
-        "cdcDeleteCounter": 0,
-        "incomingChanges": 0,
-        "appliedChanges": 0,
-        "latency": 0,
-        "message": database.error or None,
+        "cdcInsertCounter": (followed and followed.inserts) or 0,
+        "cdcUpdateCounter": (followed and followed.updates) or 0,
+        "cdcDeleteCounter": (followed and followed.deletes) or 0,
+        "incomingChanges": changes,
+        "appliedChanges": changes,
+        "latency": round((followed and followed.lag_seconds) or 0),
+        "message": database.error or (followed and followed.error) or None,
     }
 
 

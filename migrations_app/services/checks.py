@@ -13,10 +13,11 @@ from django.db.models.functions import Now
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import Canceled, EngineError, LeaseLost
-from migrations_app.engine.offline import run_tag
+from migrations_app.engine.migrating import run_tag
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.spec import MigrationSpec
 from migrations_app.engine.validation import validate
+from migrations_app.following import is_following
 from migrations_app.lifecycle import StaleTransition
 from migrations_app.models import (
     TERMINAL_STATES,
@@ -71,7 +72,7 @@ def check_ask(
 
 def _require_checkable(migration: Migration) -> None:
     problems = []
-    if migration.state not in CHECKABLE:
+    if migration.state not in CHECKABLE or is_following(migration):
         label = State(migration.state).label.lower()
         raise ActionRefused(f"{migration.name} cannot be checked now: it is {label}.", hint="Wait until it has ended.")
     for side in passwords_forgotten(migration):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 import secrets
 import shutil
-from collections.abc import Callable
-from pathlib import Path
-from typing import Protocol
+from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -18,67 +16,66 @@ from django.db.models.functions import Now
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import Canceled, ConsentToWarningsMissing, EngineError, LeaseLost, ValidationFailed
 from migrations_app.engine.portal_disk import portal_disk_explained
-from migrations_app.engine.ports import PartQueue, Reporter
-from migrations_app.engine.spec import DatabaseSpec, MigrationOption, MigrationSpec
+from migrations_app.engine.spec import MigrationOption
+from migrations_app.following import AT_WORK, is_following
 from migrations_app.lifecycle import StaleTransition, transition
-from migrations_app.models import EventKind, Migration, MigrationEvent, State, Substate
+from migrations_app.models import EventKind, Migration, MigrationEvent, OnlinePhase, Run, State, Substate
 from migrations_app.services.checks import conduct_checks
+from migrations_app.services.clean_up import cleaned_up
 from migrations_app.services.clearing import end_sessions
 from migrations_app.services.consent import wait_for_acceptance, waits_at_warnings
 from migrations_app.services.endings import Ending, write_ending
+from migrations_app.services.engines import CleanUp, Engine, Engines, OnlineEngine, Outcome, run_engine, work_dir
 from migrations_app.services.heartbeat import Heartbeat
-from migrations_app.services.lease import LEASE_SECONDS, Lease, claim, release
-from migrations_app.services.part_queue import DatabasePartQueue
+from migrations_app.services.lease import LEASE_SECONDS, Lease, claim, fenced, release
 from migrations_app.services.patience import DATABASE_AWAY, patiently
-from migrations_app.services.progress import ProgressRecorder
-from migrations_app.services.spec import is_validated, spec_for
+from migrations_app.services.runs import is_asked_for, ring
+from migrations_app.services.spec import is_validated
 from migrations_app.worker.draining import is_draining
 
 logger = logging.getLogger(__name__)
 
 ABRUPT_ENDS_IN_A_ROW = 25
-WAITING = Ending(State.WAITING_FOR_USER, message="Waits for a person.")  # stored already, by who let it wait
 
 
-class Outcome(Protocol):
-    """What the engine returns; how each database ended was reported before."""
+@dataclass(frozen=True)
+class Pause:
+    """Nothing needs a process now, and it is stored what will: a person, or a time to look again."""
 
-    @property
-    def succeeded(self) -> bool:
-        """True when every database arrived."""
-
-
-class Engine(Protocol):
-    """``engine.offline.migrate``, or what stands in for it in a test."""
-
-    def __call__(
-        self,
-        spec: MigrationSpec,
-        *,
-        reporter: Reporter,
-        control: Control,
-        queue_for: Callable[[DatabaseSpec], PartQueue],
-        work_dir: Path,
-    ) -> Outcome:
-        """Move the databases of ``spec``."""
+    said: str
 
 
-def conduct(migration_id: UUID, *, engine: Engine | None = None) -> str:
+WAITING = Pause(State.WAITING_FOR_USER.value)
+
+
+def conduct(
+    migration_id: UUID,
+    *,
+    engine: Engine | None = None,
+    online: OnlineEngine | None = None,
+    clean_up: CleanUp | None = None,
+) -> str:
     """Drive the migration to its end, or until the lease is lost; return in a few words what happened.
 
-    Any number of callers may try at any time: the lease lets one of them work.
+    Any number of callers may try at any time: the lease lets one of them work. An online migration whose changes are
+    applied without us is left alone, until it is time to look again or somebody asks for something.
     """
+    engines = Engines(engine, online, clean_up)
     lease = _begin(migration_id)
     if lease is None:
         return conduct_checks(migration_id) or "nothing to do: not due, ended, or driven by another worker"
     control = Control(fence=lease.fence)
     is_in_order = False
     try:
-        with Heartbeat(lease, control=control):
-            ending = _run(lease, control, engine=engine)
-            said = ending.state.value if ending else f"run {lease.fence} stopped; another goes on"
-            if ending is not None and ending.state is not State.WAITING_FOR_USER:
+        with Heartbeat(lease, control=control) as heartbeat:
+            ending = _run(lease, control, engines=engines)
+            if isinstance(ending, Ending):
+                ending = cleaned_up(ending, lease, heartbeat, engines=engines)
+            said = f"run {lease.fence} stopped; another goes on"
+            if isinstance(ending, Ending):
                 said = _end(lease, ending)
+            elif ending is not None:
+                said = ending.said
         is_in_order = ending is not None or is_draining()
         return said
     finally:
@@ -88,7 +85,7 @@ def conduct(migration_id: UUID, *, engine: Engine | None = None) -> str:
 def _begin(migration_id: UUID) -> Lease | None:
     """Claim the lease and mark the migration as in progress, together."""
     due = Q(state=State.QUEUED) & (Q(scheduled_at__isnull=True) | Q(scheduled_at__lte=Now()))
-    workable = Migration.objects.filter(due | Q(state=State.IN_PROGRESS), pk=migration_id)
+    workable = Migration.objects.filter(due | AT_WORK, pk=migration_id)
     if is_draining() or not workable.exists():
         return None
     try:
@@ -103,9 +100,8 @@ def _begin(migration_id: UUID) -> Lease | None:
 
 def _mark_in_progress(lease: Lease) -> None:
     migration = Migration.objects.select_for_update().get(pk=lease.migration_id)
-    if migration.state == State.IN_PROGRESS:
-        message = f"A worker took over the interrupted work (run {lease.fence})."
-        MigrationEvent.objects.create(migration=migration, kind=EventKind.NOTE, message=message)
+    if migration.state == State.IN_PROGRESS or is_following(migration):
+        _take_over(lease)
         return
     canceling = migration.cancel_requested_at is not None
     transition(
@@ -118,7 +114,16 @@ def _mark_in_progress(lease: Lease) -> None:
     )
 
 
-def _run(lease: Lease, control: Control, *, engine: Engine | None) -> Ending | None:
+def _take_over(lease: Lease) -> None:
+    """Go on with what was interrupted, or look again at what goes on by itself, which is no news."""
+    runs = Run.objects.filter(migration_id=lease.migration_id)
+    if runs.filter(look_again_at__isnull=True).exists():
+        message = f"A worker took over the interrupted work (run {lease.fence})."
+        MigrationEvent.objects.create(migration_id=lease.migration_id, kind=EventKind.NOTE, message=message)
+    runs.update(look_again_at=None)
+
+
+def _run(lease: Lease, control: Control, *, engines: Engines) -> Ending | Pause | None:
     """Return how the engine ended; None when the migration is another worker's now, or will be."""
     if lease.attempt > ABRUPT_ENDS_IN_A_ROW:
         return Ending(
@@ -129,9 +134,12 @@ def _run(lease: Lease, control: Control, *, engine: Engine | None) -> Ending | N
         )
     try:
         with portal_disk_explained():
-            outcome = _outcome_with_consent(lease, control, engine=engine or _offline_engine())
-        if outcome is None:
+            result = _outcome_with_consent(lease, control, engines=engines)
+        if result is None:
             return WAITING
+        outcome, look_again_seconds = result
+        if look_again_seconds is not None:
+            return _rest(lease, seconds=look_again_seconds)
         return patiently(lambda _: _ending_of(outcome, lease), connection=connection, seconds=LEASE_SECONDS)
     except LeaseLost as error:
         logger.warning("run %s of migration %s stopped: %s", lease.fence, lease.migration_id, error)
@@ -152,51 +160,57 @@ def _run(lease: Lease, control: Control, *, engine: Engine | None) -> Ending | N
         return _defect(reference)
 
 
-def _outcome_with_consent(lease: Lease, control: Control, *, engine: Engine) -> Outcome | None:
-    """Return the engine's outcome; None when the migration waits for a person now."""
+def _outcome_with_consent(lease: Lease, control: Control, *, engines: Engines) -> tuple[Outcome, float | None] | None:
+    """Return the engine's outcome, and when to look again; None when the migration waits for a person now."""
     migration = Migration.objects.get(pk=lease.migration_id)
     is_canceling = migration.cancel_requested_at is not None
-    if not is_canceling and waits_at_warnings(migration) and is_validated(migration) and wait_for_acceptance(lease):
+    may_wait = waits_at_warnings(migration) and is_validated(migration) and not _is_followed(migration)
+    if not is_canceling and may_wait and wait_for_acceptance(lease):
         return None
     try:
-        return _engine_outcome(lease, control, engine=engine)
+        return _engine_outcome(lease, control, engines=engines)
     except ConsentToWarningsMissing:
         if wait_for_acceptance(lease):
             return None
-        return _engine_outcome(lease, control, engine=engine)  # each was accepted while the validation ran
+        return _engine_outcome(lease, control, engines=engines)  # each was accepted while the validation ran
 
 
-def _engine_outcome(lease: Lease, control: Control, *, engine: Engine) -> Outcome:
-    migration = Migration.objects.select_related("source", "target").get(pk=lease.migration_id)
-    if migration.cancel_requested_at is not None:
+def _is_followed(migration: Migration) -> bool:
+    """What follows the source's changes goes on, though somebody takes back that a warning was accepted."""
+    return migration.databases.exclude(phase=OnlinePhase.NONE).exists()
+
+
+def _engine_outcome(lease: Lease, control: Control, *, engines: Engines) -> tuple[Outcome, float | None]:
+    if Migration.objects.filter(pk=lease.migration_id, cancel_requested_at__isnull=False).exists():
         control.stop(Canceled("The migration was canceled."))
-    spec = spec_for(migration)
-    queues: list[DatabasePartQueue] = []
-
-    def queue_for(database: DatabaseSpec) -> PartQueue:
-        queue = DatabasePartQueue(migration_id=lease.migration_id, database_id=UUID(database.id), fence=lease.fence)
-        queues.append(queue)
-        return queue
-
     try:
-        with ProgressRecorder(lease.migration_id, control=control) as recorder:
-            return engine(
-                spec, reporter=recorder, control=control, queue_for=queue_for, work_dir=_work_dir(lease.migration_id)
-            )
+        return run_engine(lease, control, engines=engines)
     except Exception:
         control.check()  # what an interrupted statement led to is not why the work ended
         raise
     finally:
-        for queue in queues:
-            queue.close()
         if not connection.in_atomic_block:
             connection.close()  # it was idle while the engine worked, and may be dead by now
+
+
+def _rest(lease: Lease, *, seconds: float) -> Pause:
+    """Store when to look again; a person who asks for something meanwhile wakes a worker."""
+
+    def work(_: bool) -> None:
+        with fenced(lease.migration_id, fence=lease.fence):
+            due = Now() + timedelta(seconds=seconds)
+            Run.objects.filter(migration_id=lease.migration_id).update(look_again_at=due)
+
+    patiently(work, connection=connection, seconds=LEASE_SECONDS)
+    return Pause(f"follows by itself; looks again in {seconds:.0f} s")
 
 
 def _ending_of(outcome: Outcome, lease: Lease) -> Ending:
     migration = Migration.objects.get(pk=lease.migration_id)
     failed = list(migration.databases.filter(state=State.FAILED).order_by("source_name"))
-    if outcome.succeeded:
+    if (ending := _went_back(migration)) is not None and not failed:
+        return ending
+    if outcome.succeeded and not failed:
         words = "Validated." if migration.option == MigrationOption.VALIDATE else "Every database arrived."
         return Ending(State.SUCCEEDED, message=f"Succeeded. {words}")
     names = ", ".join(database.source_name for database in failed)
@@ -211,6 +225,17 @@ def _ending_of(outcome: Outcome, lease: Lease) -> Ending:
         error=f"{len(failed)} of {total} databases could not be moved: {names}.",
         hint="Each database says below what happened and what to do. Resume moves what is left.",
     )
+
+
+def _went_back(migration: Migration) -> Ending | None:
+    """The end of a migration whose databases are in use on the source again; None where there is none."""
+    back = list(migration.databases.filter(phase=OnlinePhase.GONE_BACK).order_by("source_name"))
+    if not back:
+        return None
+    names = ", ".join(database.source_name for database in back)
+    if len(back) == migration.databases.count():
+        return Ending(State.CANCELED, message=f"Went back to the source: {names}.")
+    return Ending(State.SUCCEEDED, message=f"Succeeded, but for what went back to the source: {names}.")
 
 
 def _failure(error: EngineError, *, state: State) -> Ending:
@@ -231,7 +256,8 @@ def _end(lease: Lease, ending: Ending) -> str:
     """Store the ending, outliving a restart of the portal's database."""
 
     def work(_: bool) -> None:
-        write_ending(lease.migration_id, ending, expect=[State.IN_PROGRESS], fence=lease.fence)
+        expect = [State.IN_PROGRESS, State.WAITING_FOR_USER]
+        write_ending(lease.migration_id, ending, expect=expect, fence=lease.fence)
 
     try:
         patiently(work, connection=connection, seconds=LEASE_SECONDS)
@@ -239,7 +265,7 @@ def _end(lease: Lease, ending: Ending) -> str:
         logger.warning("the ending %s came too late: %s", ending.state, error)
         return f"run {lease.fence} ended too late"
     if ending.state in (State.SUCCEEDED, State.CANCELED):
-        shutil.rmtree(_work_dir(lease.migration_id), ignore_errors=True)
+        shutil.rmtree(work_dir(lease.migration_id), ignore_errors=True)
     return ending.state.value
 
 
@@ -248,15 +274,6 @@ def _release(lease: Lease, *, is_in_order: bool) -> None:
         patiently(lambda _: release(lease, is_in_order=is_in_order), connection=connection, seconds=LEASE_SECONDS)
     except DatabaseError:
         logger.exception("the lease of migration %s will expire by itself", lease.migration_id)
-
-
-def _work_dir(migration_id: UUID) -> Path:
-    folder = Path(settings.VAR_DIR) / "work" / str(migration_id)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
-
-
-def _offline_engine() -> Engine:
-    from migrations_app.engine.offline import migrate
-
-    return migrate
+        return
+    if not is_draining() and Migration.objects.filter(is_asked_for() & AT_WORK, pk=lease.migration_id).exists():
+        ring(lease.migration_id)  # it was asked for between the engine's last look and the release

@@ -19,6 +19,7 @@ from migrations_app.engine.spec import (
     AtWarnings,
     MigrationMode,
     MigrationOption,
+    OnlineOptions,
     OnObjectError,
     RolePolicy,
     Selection,
@@ -80,7 +81,7 @@ class DatabaseChoice:
 
 @dataclass(frozen=True)
 class OptionValues:
-    """How the work is done, and when it starts (None: at once)."""
+    """How the work is done, and when it starts (None: at once). ``online`` None keeps what is stored."""
 
     jobs: int = 4
     split_bytes: int = 1024**3
@@ -91,6 +92,15 @@ class OptionValues:
     target_free_bytes: int | None = None
     forget_passwords: bool = False
     scheduled_at: datetime | None = None
+    online: OnlineOptions | None = None
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of a migration that hold these values."""
+        own = {name: value for name, value in vars(self).items() if name != "online"}
+        if self.online is None:
+            return own
+        online = dict(vars(self.online))
+        return own | {"apply_engine": online.pop("apply"), **online}
 
 
 def draft_create(
@@ -306,7 +316,7 @@ def draft_set_options(
 ) -> None:
     """Store the options. Raises ``NotADraft``."""
     with transaction.atomic():
-        _save_draft(migration, values=vars(options), step="review")
+        _save_draft(migration, values=options.columns(), step="review")
         _write_event(migration, message="Options saved.", actor=actor, address=address)
 
 

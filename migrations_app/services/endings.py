@@ -14,11 +14,24 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from migrations_app.engine.events import Step
+from migrations_app.engine.replication.cutover_steps import CutoverResult
 from migrations_app.engine.spec import MigrationOption
 from migrations_app.lifecycle import transition
-from migrations_app.models import Migration, MigrationDatabase, State, StepState
+from migrations_app.models import (
+    CutoverAttempt,
+    Migration,
+    MigrationDatabase,
+    OnlinePhase,
+    Replication,
+    ReplicationRequest,
+    State,
+    StepState,
+)
 from migrations_app.services.credentials import forget_password
 from migrations_app.services.recording.ledger import clean
+
+LIVING = (State.QUEUED, State.IN_PROGRESS, State.WAITING_FOR_USER)
+AFTER_CUTOVER = (OnlinePhase.CUT_OVER, OnlinePhase.GOING_BACK, OnlinePhase.GONE_BACK)
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,7 @@ def write_ending(
         migration = Migration.objects.select_related("source", "target").get(pk=migration_id)
         for database in migration.databases.all():
             _end_database(database, ending, option=MigrationOption(migration.option))
+        _end_replication(migration)
         migration.step_times = _end_steps(migration.step_times, ending.state)
         migration.save(update_fields=["step_times"])
         if migration.forget_passwords:
@@ -83,10 +97,21 @@ def what_is_on_target(database: MigrationDatabase) -> str:
     )
 
 
+def _end_replication(migration: Migration) -> None:
+    """Nothing is followed after the end, and nobody waits for what was asked before it."""
+    Replication.objects.filter(database__migration=migration, ended_at__isnull=True).update(ended_at=Now())
+    attempts = CutoverAttempt.objects.filter(database__migration=migration, ended_at__isnull=True)
+    attempts.update(ended_at=Now(), result=CutoverResult.UNDONE.value, message="The migration ended meanwhile.")
+    asked = ReplicationRequest.objects.filter(database__migration=migration, ended_at__isnull=True)
+    asked.update(ended_at=Now(), succeeded=False, message="The migration ended before it was done.")
+
+
 def _end_database(database: MigrationDatabase, ending: Ending, *, option: MigrationOption) -> None:
     changes: dict[str, Any] = {"step_times": _end_steps(database.step_times, ending.state)}
-    if database.state in (State.QUEUED, State.IN_PROGRESS):
+    if database.state in LIVING:
         changes |= _unfinished(database, ending, option=option)
+    if database.phase not in AFTER_CUTOVER:
+        changes["phase"] = OnlinePhase.NONE
     if not database.on_target and changes.get("state", database.state) in (State.CANCELED, State.FAILED):
         changes["on_target"] = what_is_on_target(database)
     MigrationDatabase.objects.filter(pk=database.pk).update(**changes)
@@ -94,7 +119,9 @@ def _end_database(database: MigrationDatabase, ending: Ending, *, option: Migrat
 
 def _unfinished(database: MigrationDatabase, ending: Ending, *, option: MigrationOption) -> dict[str, Any]:
     """A database that waited for its turn stays queued after a failure, for a resume."""
-    if ending.state == State.FAILED and database.state == State.IN_PROGRESS:
+    if database.phase in AFTER_CUTOVER:
+        return {"state": State.SUCCEEDED, "ended_at": Now()}  # in use on the target, whatever became of the others
+    if ending.state == State.FAILED and database.state != State.QUEUED:
         error = {"error": ending.error, "error_hint": ending.hint, "error_server_message": ending.server_message}
         return {"state": State.FAILED, "ended_at": Now()} | error
     if ending.state in (State.CANCELED, State.VALIDATION_FAILED):

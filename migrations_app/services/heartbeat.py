@@ -44,6 +44,11 @@ class Heartbeat:
         self._is_lost = False
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
+    def guard(self, control: Control) -> None:
+        """Hold the lease for what follows the work; only losing the lease stops that."""
+        self._asked_to_stop = True
+        self.control = control
+
     def __enter__(self) -> Heartbeat:
         self._thread.start()
         return self
@@ -113,10 +118,10 @@ class Heartbeat:
             return
         self._asked_to_stop = True
         # Interrupting connections takes seconds, and the lease must be held meanwhile.
-        threading.Thread(target=self._interrupt, args=(reason,), name="stop", daemon=True).start()
+        threading.Thread(target=self._interrupt, args=(reason, self.control), name="stop", daemon=True).start()
 
-    def _interrupt(self, reason: Stopped) -> None:
+    def _interrupt(self, reason: Stopped, control: Control) -> None:
         """Interrupt again and again: what arrives between two statements of a session is lost."""
-        self.control.stop(reason)
+        control.stop(reason)
         while not self._done.wait(INTERRUPT_AGAIN_SECONDS):
-            self.control.stop(reason)
+            control.stop(reason)

@@ -25,10 +25,10 @@ SSL_MODES = {
 WITHOUT_EFFECT = {
     "migrationRuntimeResourceId": "the portal itself does the work of a runtime server",
     "migrationInstanceResourceId": "the portal itself does the work of a runtime server",
-    "setupLogicalReplicationOnSourceDbIfNeeded": "an offline migration needs no logical replication",
+    "setupLogicalReplicationOnSourceDbIfNeeded": "the portal sets nothing on a server; Validate says what is needed",
     "migrationWindowEndTimeInUtc": "a migration that has begun is not stopped by a clock",
     "startDataMigration": "use --start or --schedule",
-    "triggerCutover": "an offline migration has no cutover",
+    "triggerCutover": "cut over with “migration cutover NAME”, once it is caught up",
     "targetDbServerResourceId": "the target is named by its host",
 }
 PROPERTIES = (

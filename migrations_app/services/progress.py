@@ -17,17 +17,20 @@ from django.utils import timezone
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import LeaseLost, Stopped
-from migrations_app.engine.events import DatabaseFailed, DatabaseFinished, Event, Step, StepFinished
+from migrations_app.engine.events import CutoverEnded, DatabaseFailed, DatabaseFinished, Event, Step, StepFinished
 from migrations_app.models import Migration
 from migrations_app.services.lease import LEASE_SECONDS, fenced
 from migrations_app.services.patience import DATABASE_AWAY
 from migrations_app.services.recording import (
+    CutoverLedger,
     DatabaseLedger,
     FindingLedger,
     IndexLedger,
     Ledger,
     LogLedger,
     PartLedger,
+    PhaseLedger,
+    ReplicationLedger,
     SampleLedger,
     StepLedger,
     VerificationLedger,
@@ -36,13 +39,15 @@ from migrations_app.services.recording import (
 logger = logging.getLogger(__name__)
 
 FLUSH_EVERY_SECONDS = 1.0
+STORED_AT_ONCE = (DatabaseFinished, DatabaseFailed, CutoverEnded)
 
 
 class ProgressRecorder:
     """Collects events in memory; one thread with one connection writes them. Use it as a context manager.
 
-    The end of a database is stored when ``report`` returns, everything else within about a second, and all of it when
-    the context ends. Once the fence is old nothing is written any more and ``report`` raises ``LeaseLost``.
+    The end of a database and of a cutover is stored when ``report`` returns, everything else within about a second,
+    and all of it when the context ends. Once the fence is old nothing is written any more and ``report`` raises
+    ``LeaseLost``.
     """
 
     def __init__(
@@ -81,7 +86,7 @@ class ProgressRecorder:
         with self._wake:
             self._raise_failure()
             self._inbox.append((timezone.now(), event))
-        if isinstance(event, DatabaseFinished | DatabaseFailed) or is_validated(event):
+        if isinstance(event, STORED_AT_ONCE) or is_validated(event):
             self.settle()
 
     def settle(self) -> None:
@@ -175,6 +180,9 @@ def _all_ledgers(migration_id: UUID, *, fence: int) -> list[list[Ledger]]:
             VerificationLedger(),
             LogLedger(migration_id),
             SampleLedger(migration_id),
+            ReplicationLedger(migration_id),
+            CutoverLedger(migration_id),
+            PhaseLedger(migration_id, fence=fence),  # last: it locks the migration, after its databases
         ],
     ]
 

@@ -16,6 +16,8 @@
 - ``findings``: database, level, code, subject, side, saw, why, fix, fix_sql, script_use, script_database, statement,
   server_message, phase, found_at, accepted_at, accepted_by, accepted_reason
 - ``events``: at, kind, level, message, database, actor, address, from_state, to_state
+- ``online``: None for an offline migration, else settings, ``replications``, ``cutovers`` with their steps, and
+  ``requests`` of people
 - ``azure``: the same migration in the shape of ``az postgres flexible-server migration show``
 """
 
@@ -30,7 +32,7 @@ from typing import Any
 from django.utils import timezone
 
 from migrations_app.engine.events import CheckResult
-from migrations_app.engine.spec import VerificationLevel
+from migrations_app.engine.spec import MigrationMode, VerificationLevel
 from migrations_app.models import (
     EventKind,
     Migration,
@@ -47,6 +49,7 @@ from migrations_app.selectors.rail import RailStep, rail_of
 from migrations_app.selectors.totals import totals_of
 from migrations_app.selectors.verification import URGENCY
 from migrations_app.services.azure_status import azure_status_for
+from migrations_app.services.online_report import online_report
 
 FORMAT = "postgresql-migration-portal/report"
 FORMAT_VERSION = 1
@@ -65,8 +68,13 @@ SNAPSHOT_WORDS = (
 )
 
 
+SNAPSHOT_WORDS_ONLINE = (
+    "Source and target were compared at the cutover, behind its fence: nobody else could write to the source meanwhile."
+)
+
+
 def report_for(migration: Migration) -> dict[str, Any]:
-    """Return the report of a migration in its present state (eight queries, however large it is)."""
+    """Return the report of a migration in its present state (eight queries, however large; four more if online)."""
     databases = list(migration.databases.all())
     objects = _objects_by_database(migration)
     findings = list(findings_of(migration.pk))
@@ -86,6 +94,7 @@ def report_for(migration: Migration) -> dict[str, Any]:
         "databases": [_database(row, objects=objects.get(row.pk, [])) for row in databases],
         "findings": [finding_as_dict(row) for row in findings],
         "events": [_event(row) for row in events],
+        "online": online_report(migration),
         "azure": azure_status_for(migration, databases=databases, findings=findings),
     }
 
@@ -179,10 +188,13 @@ def _verification(
     counts = {result.value: 0 for result in URGENCY}
     for row in (row for rows in objects.values() for row in rows):
         counts[row.result] = counts.get(row.result, 0) + 1
+    is_online = migration.mode == MigrationMode.ONLINE
+    level = VerificationLevel(migration.cutover_verification if is_online else migration.verification)
+    words = SNAPSHOT_WORDS_ONLINE if is_online else SNAPSHOT_WORDS
     return {
-        "level": migration.verification,
-        "method": METHODS[VerificationLevel(migration.verification)],
-        "snapshot": SNAPSHOT_WORDS if migration.verification != VerificationLevel.NONE else "",
+        "level": level.value,
+        "method": METHODS[level],
+        "snapshot": words if level is not VerificationLevel.NONE else "",
         "result": overall_result(databases, counts),
         "counts": counts,
     }

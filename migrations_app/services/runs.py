@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.spec import MigrationMode, MigrationOption
+from migrations_app.following import AT_WORK, cannot_be_resumed, is_any_cut_over, is_following
 from migrations_app.lifecycle import transition
 from migrations_app.models import (
     EventKind,
@@ -20,6 +21,7 @@ from migrations_app.models import (
     Migration,
     MigrationEndpoint,
     MigrationEvent,
+    ReplicationRequest,
     Run,
     State,
     Substate,
@@ -42,11 +44,6 @@ class ActionRefused(EngineError):
 def problems_before_start(migration: Migration) -> list[str]:
     """Return what is missing before this draft can be started, in words; empty when it is complete."""
     problems = []
-    if moves_online(migration):
-        problems.append(
-            "Online migration is coming. Choose the option Validate to see what it will need, or the mode Offline to "
-            "start now."
-        )
     for side, row in (("source", migration.source), ("target", migration.target)):
         if not row.host or not row.username:
             problems.append(f"The {side} server is not chosen yet.")
@@ -56,7 +53,7 @@ def problems_before_start(migration: Migration) -> list[str]:
 
 
 def moves_online(migration: Migration) -> bool:
-    """Tell whether this would migrate online, which cannot be done yet; to validate for it can."""
+    """Tell whether this migrates online; one that only validates for it follows nothing."""
     return migration.mode == MigrationMode.ONLINE and migration.option != MigrationOption.VALIDATE
 
 
@@ -98,7 +95,7 @@ def migration_cancel(migration_id: UUID, *, actor: User | None = None, address: 
     A second request changes nothing.
     """
     with transaction.atomic():
-        is_driven = _lock_run(migration_id)
+        is_driven = lock_run(migration_id)
         migration = _locked(migration_id)
         if migration.state in IDLE and not is_driven and migration.started_at is None:
             write_ending(migration_id, CANCELED_BEFORE_WORK, expect=IDLE, actor=actor, address=address)
@@ -107,7 +104,9 @@ def migration_cancel(migration_id: UUID, *, actor: User | None = None, address: 
         if not migration.is_active:
             hint = "Discard it instead." if migration.state == State.DRAFT else "There is nothing left to cancel."
             raise _refused(migration, "canceled", hint)
-        if migration.state in IDLE:
+        if is_any_cut_over(migration.databases.all()):
+            raise _refused(migration, "canceled", "A database of it is in use on the target: go back, or finish.")
+        if migration.state in IDLE and not (is_driven and is_following(migration)):
             _go_on_to_cancel(migration)
         if migration.cancel_requested_at is None:
             _request_cancel(migration_id, actor=actor, address=address)
@@ -128,10 +127,14 @@ def migration_resume(
     Passwords are needed where they were forgotten, and replace stored ones where given.
     """
     with transaction.atomic():
-        _lock_run(migration_id)
+        lock_run(migration_id)
         migration = _locked(migration_id)
         if migration.state not in RESUMABLE:
             raise _refused(migration, "resumed", "Only a failed migration can be resumed.")
+        if cannot_be_resumed(migration):
+            raise _refused(
+                migration, "resumed", "Its slots are gone, and the changes since then; start a new migration."
+            )
         for row, password in ((migration.source, source_password), (migration.target, target_password)):
             _replace_password(row, password)
         unfinished = migration.databases.exclude(state=State.SUCCEEDED)
@@ -165,13 +168,28 @@ def ring(migration_id: UUID) -> bool:
 
 
 def migrations_to_ring(*, not_rung_for: timedelta) -> list[UUID]:
-    """Return the migrations with work that nobody drives: queued and due, in progress, or with findings to check."""
+    """Return the migrations with work that nobody drives.
+
+    They are queued and due, in progress, followed, or have findings to check. Where native replication goes on by
+    itself, there is work when it is time to look again, or when somebody asked for something.
+    """
     due = Q(state=State.QUEUED) & (Q(scheduled_at__isnull=True) | Q(scheduled_at__lte=Now()))
     free = Q(run__lease_until__isnull=True) | Q(run__lease_until__lt=Now())
     quiet = Q(run__rung_at__isnull=True) | Q(run__rung_at__lt=Now() - not_rung_for)
     to_check = Q(Exists(FindingCheck.objects.filter(migration=OuterRef("pk"), ended_at__isnull=True)))
-    found = Migration.objects.filter((due | Q(state=State.IN_PROGRESS) | to_check) & free & quiet)
+    at_work = AT_WORK & (_is_time_to_look() | is_asked_for())
+    found = Migration.objects.filter((due | at_work | to_check) & free & quiet)
     return list(found.order_by("created_at").values_list("pk", flat=True))
+
+
+def is_asked_for() -> Q:
+    """Return the condition under which a person waits for a worker to hear a request, or a cancel."""
+    requests = ReplicationRequest.objects.filter(database__migration=OuterRef("pk"), ended_at__isnull=True)
+    return Q(Exists(requests)) | Q(cancel_requested_at__isnull=False)
+
+
+def _is_time_to_look() -> Q:
+    return Q(run__look_again_at__isnull=True) | Q(run__look_again_at__lte=Now())
 
 
 def _locked(migration_id: UUID) -> Migration:
@@ -179,7 +197,7 @@ def _locked(migration_id: UUID) -> Migration:
     return found.get(pk=migration_id)
 
 
-def _lock_run(migration_id: UUID) -> bool:
+def lock_run(migration_id: UUID) -> bool:
     """Lock the run before the migration, as a claim does; tell whether somebody drives it."""
     alive = Case(When(lease_until__gt=Now(), then=True), default=False, output_field=BooleanField())
     runs = Run.objects.select_for_update(no_key=True).filter(migration_id=migration_id)

@@ -25,6 +25,12 @@ class ServerAddress:
     port: int | None = None
     user: str | None = None
 
+    @property
+    def host_and_port(self) -> str:
+        """``host:port`` with PostgreSQL's own port where none was given; an IPv6 address stands in brackets."""
+        host = f"[{self.host}]" if self.host and ":" in self.host else self.host
+        return f"{host}:{self.port or 5432}"
+
 
 def read_server_address(text: str) -> ServerAddress:
     """Return the parts of ``host[:port][@user]``. Raises ``InvalidAddress``."""

@@ -7,20 +7,25 @@ from typing import Any
 
 from migrations_app.engine.events import Step
 from migrations_app.engine.spec import (
+    ApplyChoice,
     AtWarnings,
     DatabaseSpec,
     MigrationMode,
     MigrationOption,
     MigrationSpec,
+    OnlineOptions,
     OnObjectError,
     Options,
     RolePolicy,
     Selection,
     Side,
     VerificationLevel,
+    WithoutIdentity,
 )
-from migrations_app.models import Migration, MigrationDatabase, State, StepState
+from migrations_app.models import Migration, MigrationDatabase, OnlinePhase, State, StepState
 from migrations_app.services.endpoints import endpoint_from_row
+
+NOT_VERIFIED = "not_verified"
 
 
 def spec_for(migration: Migration) -> MigrationSpec:
@@ -38,7 +43,24 @@ def spec_for(migration: Migration) -> MigrationSpec:
         option=MigrationOption(migration.option),
         mode=MigrationMode(migration.mode),
         options=_options(migration),
+        online=online_options(migration),
         validated=is_validated(migration),
+    )
+
+
+def online_options(migration: Migration) -> OnlineOptions:
+    """Return how the migration follows and cuts over, as chosen in its wizard."""
+    return OnlineOptions(
+        apply=ApplyChoice(migration.apply_engine),
+        without_identity=WithoutIdentity(migration.without_identity),
+        heartbeat=migration.heartbeat,
+        source_as_seen_by_target=migration.source_as_seen_by_target,
+        sequence_headroom=migration.sequence_headroom,
+        cutover_seconds=migration.cutover_seconds,
+        cutover_verification=VerificationLevel(migration.cutover_verification),
+        fall_back=migration.fall_back,
+        retained_wal_bytes=migration.retained_wal_bytes,
+        protect_source=migration.protect_source,
     )
 
 
@@ -68,8 +90,15 @@ def _database_spec(row: MigrationDatabase) -> DatabaseSpec:
         target_name=row.target_name,
         overwrite=row.overwrite,
         selection=selection_from_json(row.selection),
-        finished=row.verified if row.state == State.SUCCEEDED else "",
+        finished=_finished(row),
     )
+
+
+def _finished(row: MigrationDatabase) -> str:
+    """How the database ended; one that went back to the source is not copied again."""
+    if row.phase == OnlinePhase.GONE_BACK:
+        return NOT_VERIFIED
+    return row.verified if row.state == State.SUCCEEDED else ""
 
 
 def _options(migration: Migration) -> Options:

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from migrations_app.engine.spec import AtWarnings, OnObjectError, RolePolicy, VerificationLevel
+from migrations_app.engine.spec import AtWarnings, OnlineOptions, OnObjectError, RolePolicy, VerificationLevel
 from migrations_app.models import Migration
 from migrations_app.models.migration import AT_WARNINGS_CHOICES, ON_ERROR_CHOICES, ROLE_CHOICES, VERIFICATION_CHOICES
 from migrations_app.services.drafts import OptionValues
@@ -68,8 +68,8 @@ class OptionsForm(forms.Form):
                 self.add_error("scheduled_at", "This time is over. Choose one that is still to come.")
         return cleaned
 
-    def values(self) -> OptionValues:
-        """Return what was chosen, as the services take it."""
+    def values(self, *, online: OnlineOptions | None) -> OptionValues:
+        """Return what was chosen, as the services take it; ``online`` is from the other part of the step."""
         cleaned = self.cleaned_data
         free = cleaned["target_free_gib"]
         return OptionValues(
@@ -82,6 +82,7 @@ class OptionsForm(forms.Form):
             target_free_bytes=None if free is None else int(free * GIB),
             forget_passwords=cleaned["forget_passwords"],
             scheduled_at=cleaned["scheduled_at"] if cleaned["start"] == LATER else None,
+            online=online,
         )
 
 

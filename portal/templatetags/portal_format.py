@@ -12,7 +12,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from migrations_app.engine.events import Step
+from migrations_app.engine.replication.lsn import lsn_text
 from migrations_app.models.states import SourceType, State
+from migrations_app.selectors.rail import LABELS as STEP_LABELS
 
 register = template.Library()
 
@@ -134,6 +137,26 @@ def duration(seconds: float | str | None) -> str:
     return _two(seconds, big=DAY_SECONDS, small=HOUR_SECONDS, names=("d", "h"))
 
 
+@register.filter
+def seconds(value: float | None) -> str:
+    """Return a downtime: ``3.2 s``, with one decimal below a minute."""
+    if value is None:
+        return NOTHING
+    return f"{value:.1f} s" if value < MINUTE_SECONDS else duration(value)
+
+
+@register.filter
+def since(moment: datetime | None) -> str:
+    """Return how long ago a moment was, as a duration."""
+    return NOTHING if moment is None else duration((timezone.now() - moment).total_seconds())
+
+
+@register.filter
+def lsn(place: int | None) -> str:
+    """Return a place in the write-ahead log as PostgreSQL writes it: ``16/B374D848``."""
+    return lsn_text(place) if place else NOTHING
+
+
 def _two(seconds: float, *, big: int, small: int, names: tuple[str, str]) -> str:
     whole, rest = divmod(round(seconds / small) * small, big)
     return f"{whole:.0f} {names[0]} {rest // small:.0f} {names[1]}" if rest else f"{whole:.0f} {names[0]}"
@@ -166,6 +189,15 @@ def at_time(moment: datetime | None) -> str:
     if moment is None:
         return NOTHING
     return _time_element(moment, f"{timezone.localtime(moment):%Y-%m-%d %H:%M}", kind="at")
+
+
+@register.simple_tag
+def at_clock(moment: datetime) -> str:
+    """Write a time of this day as ``14:20``, and of another day with its date."""
+    local = timezone.localtime(moment)
+    if local.date() != timezone.localdate():
+        return at_time(moment)
+    return _time_element(moment, f"{local:%H:%M}", kind="clock")
 
 
 @register.simple_tag
@@ -210,6 +242,13 @@ def version_of(version_text: str) -> str:
     """Return ``18.6`` from what a server calls itself, which goes on with its compiler."""
     found = re.search(r"\d+(\.\d+)*", version_text)
     return found.group() if found else version_text
+
+
+@register.filter
+@stringfilter
+def step_name(step: str) -> str:
+    """Return what a step of the rail is called."""
+    return STEP_LABELS[Step(step)] if step in list(Step) else step
 
 
 @register.filter

@@ -39,6 +39,7 @@ SHOW_WORDS = {
     Show.FINISHED: "finished in the last 7 days",
     Show.MOVED: "that moved data in the last 7 days",
     Show.LONGEST: "running now, the longest first",
+    Show.LAG: "that are followed, the longest lag first",
 }
 
 

@@ -16,15 +16,18 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from migrations_app.engine.events import CheckResult
-from migrations_app.engine.spec import MigrationOption
+from migrations_app.engine.spec import MigrationMode, MigrationOption
+from migrations_app.following import is_following
 from migrations_app.models import Migration, MigrationEvent, State
 from migrations_app.selectors.actions import RESUMABLE, actions_for, may_cancel
 from migrations_app.selectors.dashboard import UNPROVED
 from migrations_app.selectors.failure import failure_of
 from migrations_app.selectors.headline import headline
+from migrations_app.selectors.lag import lag_of
 from migrations_app.selectors.migration_page import MigrationPage, migration_page, migration_revision
 from migrations_app.selectors.tables import TableRow, table_page
 from migrations_app.selectors.verification import class_summaries, result_page
+from migrations_app.selectors.worker_room import worker_room
 from migrations_app.services.consent import is_waiting_for_acceptance
 from migrations_app.services.reports import NOT_VERIFIED
 from migrations_app.services.runs import ActionRefused, migration_cancel, migration_resume, passwords_forgotten
@@ -32,9 +35,11 @@ from portal.access import Permission, get_migration_for, may, needs
 from portal.http import address_of, fragment
 from portal.polling import clock_token, workers_context, workers_of
 from portal.views.findings import findings_context
+from portal.views.replication import replication_context
 
 TABS = {
     "progress": "Progress",
+    "replication": "Replication",
     "findings": "Findings",
     "verification": "Verification",
     "events": "Events",
@@ -127,7 +132,11 @@ def _page_or_404(pk: UUID, *, with_line: bool = True) -> MigrationPage:
 
 
 def _tab(request: HttpRequest, *, migration: Migration | None = None) -> str:
-    default = "findings" if migration is not None and _opens_on_findings(migration) else "progress"
+    default = "progress"
+    if migration is not None and _opens_on_findings(migration):
+        default = "findings"
+    elif migration is not None and is_following(migration):
+        default = "replication"
     asked = request.GET.get("tab", "")
     return asked if asked in TABS else default
 
@@ -138,10 +147,11 @@ def _opens_on_findings(migration: Migration) -> bool:
 
 
 def _tabs(migration: Migration) -> dict[str, str]:
-    """A migration that only validates has no rows to copy and none to compare."""
-    if migration.option != MigrationOption.VALIDATE:
-        return TABS
-    return {name: TABS[name] for name in TABS_OF_VALIDATION}
+    """A migration that only validates has no rows to copy and none to compare; only an online one follows changes."""
+    if migration.option == MigrationOption.VALIDATE:
+        return {name: TABS[name] for name in TABS_OF_VALIDATION}
+    is_online = migration.mode == MigrationMode.ONLINE
+    return {name: label for name, label in TABS.items() if is_online or name != "replication"}
 
 
 def _actor(request: HttpRequest) -> User:
@@ -153,7 +163,7 @@ def _text(request: HttpRequest, name: str) -> str:
 
 
 def _actions_token(migration: Migration) -> str:
-    return f"{migration.state}{'-canceling' if migration.cancel_requested_at else ''}"
+    return f"{migration.state}.{migration.substate}{'-canceling' if migration.cancel_requested_at else ''}"
 
 
 def _live_context(request: HttpRequest, shown: MigrationPage, *, tab: str) -> dict[str, Any]:
@@ -168,6 +178,9 @@ def _live_context(request: HttpRequest, shown: MigrationPage, *, tab: str) -> di
         "headline": headline(shown.counts),
         "actions": allowed,
         "failure": failure_of(shown),
+        "follows": is_following(migration),
+        "lag": lag_of(migration) if is_following(migration) else None,
+        "room": worker_room() if migration.state == State.QUEUED and not migration.scheduled_at else None,
         "result": _result(shown),
         "forgotten": passwords_forgotten(migration) if migration.state in RESUMABLE else [],
         "poll_url": _poll_url(request, shown, tab=tab),
@@ -291,6 +304,13 @@ def _events_live(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
     return {"new_events": rows, "poll_url": _poll_url(request, shown, tab="events", known=newest)}
 
 
+def _replication(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
+    context = replication_context(request, shown)
+    one = context["one"]
+    chosen = {"span": context["span"]} | ({"database": one.each.name} if one else {})
+    return context | {"poll_url": _poll_url(request, shown, tab="replication", **chosen)}
+
+
 def _settings(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
     return {}
 
@@ -309,6 +329,7 @@ def _known(request: HttpRequest) -> int:
 Context = Callable[[HttpRequest, MigrationPage], dict[str, Any]]
 TAB_CONTEXTS: dict[str, Context] = {
     "progress": _progress,
+    "replication": _replication,
     "findings": _findings,
     "verification": _verification,
     "events": _events,

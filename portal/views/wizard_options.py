@@ -6,9 +6,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
+from migrations_app.engine.spec import MigrationMode
 from migrations_app.models import Migration
 from migrations_app.services.drafts import draft_set_options
 from portal.access import person
+from portal.forms.online import OnlineForm, initial_online
 from portal.forms.options import OptionsForm, initial_options
 from portal.http import address_of
 from portal.wizard import seen
@@ -18,21 +20,24 @@ from portal.wizard.steps import rail, url_of
 
 def options(request: HttpRequest, migration: Migration) -> HttpResponse:
     """Show or save how the work is done."""
+    is_online = migration.mode == MigrationMode.ONLINE
     if request.method != "POST":
-        initial = initial_options(migration, suggested_jobs=suggested_jobs(migration))
-        return _page(request, migration, form=OptionsForm(initial=initial))
-    form = OptionsForm(request.POST)
-    if form.is_valid():
+        form = OptionsForm(initial=initial_options(migration, suggested_jobs=suggested_jobs(migration)))
+        return _page(request, migration, form, OnlineForm(initial=initial_online(migration)) if is_online else None)
+    form, online = OptionsForm(request.POST), OnlineForm(request.POST) if is_online else None
+    if form.is_valid() and (online is None or online.is_valid()):
         if not seen.is_stale(request.POST.get("seen", ""), current=seen.options_mark(migration)):
-            draft_set_options(migration, options=form.values(), actor=person(request), address=address_of(request))
+            chosen = form.values(online=online.values() if online else None)
+            draft_set_options(migration, options=chosen, actor=person(request), address=address_of(request))
             return redirect(url_of(migration, "review"))
         form.add_error(None, seen.CONFLICT)
-    return _page(request, migration, form=form)
+    return _page(request, migration, form, online)
 
 
-def _page(request: HttpRequest, migration: Migration, *, form: OptionsForm) -> HttpResponse:
+def _page(request: HttpRequest, migration: Migration, form: OptionsForm, online: OnlineForm | None) -> HttpResponse:
     context = {
         "form": form,
+        "online": online,
         "migration": migration,
         "step": "options",
         "steps": rail(migration, current="options"),

@@ -14,14 +14,10 @@ from migrations_app.services import runs
 from portal.access import person
 from portal.http import address_of
 from portal.wizard.estimate import basis_of, estimate
-from portal.wizard.review import decisions, effects, start_words
+from portal.wizard.review import decisions, effects, source_effects, start_words
 from portal.wizard.seen import CONFLICT, databases_mark, endpoint_mark, is_stale, mark, options_mark, setup_mark
 from portal.wizard.steps import rail, url_of
 
-ONLINE_IS_COMING = (
-    "Online migrations cannot be started yet. Change the option to Validate to see what one will need, or the mode to "
-    "Offline to start now."
-)
 TIME_IS_OVER = "The chosen start time is over. Choose another one, or start at once."
 
 
@@ -43,8 +39,6 @@ def review(request: HttpRequest, migration: Migration) -> HttpResponse:
 
 
 def _problem(request: HttpRequest, migration: Migration) -> str:
-    if runs.moves_online(migration):
-        return ONLINE_IS_COMING
     if is_stale(request.POST.get("seen", ""), current=_mark(migration)):
         return CONFLICT.split(". ")[0] + ". Read it again before you start."
     if migration.scheduled_at and migration.scheduled_at <= timezone.now():
@@ -73,11 +67,10 @@ def _context(migration: Migration, *, problem: str) -> dict[str, object]:
         "steps": rail(migration, current="review"),
         "decisions": decisions(migration),
         "effects": effects(migration),
+        "source_effects": source_effects(migration),
         "estimate": estimate(migration),
         "basis": basis_of(migration),
         "start_words": start_words(migration),
-        "startable": not runs.moves_online(migration),
-        "online_is_coming": ONLINE_IS_COMING,
         "seen": _mark(migration),
         "problem": problem,
         "back_url": url_of(migration, "options"),

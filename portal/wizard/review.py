@@ -6,14 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from migrations_app.engine.spec import MigrationMode, MigrationOption
+from migrations_app.engine.spec import MigrationMode, MigrationOption, WithoutIdentity
 from migrations_app.models import Migration, MigrationDatabase, MigrationEndpoint, SourceType, SslMode
-from migrations_app.models.migration import AT_WARNINGS_CHOICES, ON_ERROR_CHOICES, ROLE_CHOICES, VERIFICATION_CHOICES
-from portal.templatetags.portal_format import bytes_in_words, counted
+from migrations_app.models.migration import (
+    APPLY_CHOICES,
+    AT_WARNINGS_CHOICES,
+    ON_ERROR_CHOICES,
+    ROLE_CHOICES,
+    VERIFICATION_CHOICES,
+    WITHOUT_IDENTITY_CHOICES,
+)
+from portal.templatetags.portal_format import bytes_in_words, counted, duration
 from portal.wizard.fact_strip import is_local, version_of
 from portal.wizard.steps import WHAT_IS_COUNTED, chosen, moving_bytes, moving_tables, url_of
 
 VERIFYING = (SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
+WAY_BACK = "Changes on the target travel back to the old source after the cutover, until you go back or finish."
+NO_WAY_BACK = "None: after the cutover the old source stays as it was."
 DEEDS = {
     MigrationOption.VALIDATE: "Start validation of {}",
     MigrationOption.MIGRATE: "Start migration of {}",
@@ -26,7 +35,7 @@ OPTION_SENTENCES = {
 }
 MODE_SENTENCES = {
     MigrationMode.OFFLINE: "Offline: one consistent copy. What is written to the source after the start does not move.",
-    MigrationMode.ONLINE: "Online: copy, then replication until you cut over. It is coming: now it can be validated.",
+    MigrationMode.ONLINE: "Online: a copy, then every change follows until you cut over.",
 }
 
 
@@ -62,6 +71,7 @@ def decisions(migration: Migration) -> list[Decision]:
         Decision("Verification", f"{_label(VERIFICATION_CHOICES, migration.verification)}.", options),
         Decision("An object that fails", f"{_label(ON_ERROR_CHOICES, migration.on_object_error)}.", options),
         *_at_warnings(migration, options),
+        *_online(migration, options),
         Decision("Passwords", _passwords(migration), options),
     ]
 
@@ -71,6 +81,49 @@ def _at_warnings(migration: Migration, url: str) -> list[Decision]:
     if migration.option != MigrationOption.VALIDATE_AND_MIGRATE:
         return []
     return [Decision("At warnings", f"{_label(AT_WARNINGS_CHOICES, migration.at_warnings)}.", url)]
+
+
+def _online(migration: Migration, url: str) -> list[Decision]:
+    if migration.mode != MigrationMode.ONLINE:
+        return []
+    seen = f" The target reaches the source at {migration.source_as_seen_by_target}."
+    proof = _label(VERIFICATION_CHOICES, migration.cutover_verification).lower()
+    at_twice = " At twice of it the slot is dropped, and the migration fails." if migration.protect_source else ""
+    return [
+        Decision(
+            "Who carries the changes",
+            f"{_label(APPLY_CHOICES, migration.apply_engine)}.{seen if migration.source_as_seen_by_target else ''}",
+            url,
+        ),
+        Decision("Tables without a key", f"{_label(WITHOUT_IDENTITY_CHOICES, migration.without_identity)}.", url),
+        Decision(
+            "Cutover",
+            f"You start it. Compared while writes are blocked: {proof}. It is undone after "
+            f"{duration(migration.cutover_seconds)}; sequences skip {migration.sequence_headroom:,} values.",
+            url,
+        ),
+        Decision("Way back", WAY_BACK if migration.fall_back else NO_WAY_BACK, url),
+        Decision(
+            "The source's disk",
+            f"A warning when the slot holds back more than {bytes_in_words(migration.retained_wal_bytes)}.{at_twice}",
+            url,
+        ),
+    ]
+
+
+def source_effects(migration: Migration) -> list[str]:
+    """Return what an online migration makes on the source, to be removed at its end."""
+    if migration.mode != MigrationMode.ONLINE or migration.option == MigrationOption.VALIDATE:
+        return []
+    effects = ["In each database a publication of its tables, and a replication slot that keeps every change."]
+    if migration.heartbeat:
+        effects.append("In each database a schema _migration_portal with one table, written every few seconds.")
+    if migration.without_identity == WithoutIdentity.FULL:
+        effects.append("Tables without a key get REPLICA IDENTITY FULL, and their own setting back at the end.")
+    effects.append("During the cutover every role but ours is kept out; an undone cutover lets them in again.")
+    if migration.fall_back:
+        effects.append("After the cutover changes of the target are applied here, until you finish.")
+    return effects
 
 
 def _label(choices: Sequence[tuple[str, str]], value: str) -> str:

@@ -20,6 +20,16 @@ OPTION_FIELDS = (
     "target_free_bytes",
     "forget_passwords",
     "scheduled_at",
+    "apply_engine",
+    "without_identity",
+    "heartbeat",
+    "source_as_seen_by_target",
+    "sequence_headroom",
+    "cutover_seconds",
+    "cutover_verification",
+    "fall_back",
+    "retained_wal_bytes",
+    "protect_source",
 )
 CONFLICT = (
     "This step was changed elsewhere (another tab, or a colleague) after this page was opened. "

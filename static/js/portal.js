@@ -28,7 +28,8 @@ function refreshTimes(root) {
     const date = new Date(element.dateTime);
     const utc = date.toISOString().slice(0, 19).replace("T", " ") + " UTC";
     element.title = date.getTimezoneOffset() ? `${localWords(date, true)} ${zone} · ${utc}` : utc;
-    const words = element.dataset.time === "ago" ? relativeWords(date) : localWords(date, element.dataset.time === "second");
+    const kind = element.dataset.time;
+    const words = kind === "ago" ? relativeWords(date) : kind === "clock" ? localWords(date).slice(11) : localWords(date, kind === "second");
     if (element.textContent !== words) element.textContent = words;
   });
 }

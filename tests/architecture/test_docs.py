@@ -19,7 +19,7 @@ HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 SETTING = re.compile(r"\b(?:PORTAL_[A-Z_]+|DATABASE_URL)\b")
 RUN = re.compile(r"\./run (\w+)")
-MANAGE = re.compile(r"(?:\./run manage|manage\.py) ([a-z_]+)(?: ([a-z]+))?")
+MANAGE = re.compile(r"(?:\./run manage|manage\.py) ([a-z_]+)(?: ([a-z-]+))?")
 # Name -> why people need not know it.
 INTERNAL = {
     "PORTAL_LAUNCHED_AS": "the launcher tells its own processes what they are",

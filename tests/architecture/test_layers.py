@@ -19,6 +19,7 @@ ENGINE_VALUES = (
     f"{ENGINE}.findings",
     f"{ENGINE}.probe",
     f"{ENGINE}.providers",
+    f"{ENGINE}.replication.lsn",
     f"{ENGINE}.spec",
 )
 # Module -> why it may do what the rule forbids.

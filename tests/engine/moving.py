@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.memory_queue import MemoryPartQueue
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import EngineError
-from migrations_app.engine.events import DatabaseFailed, Event, FindingRaised, Note, ObjectVerified
+from migrations_app.engine.events import CutoverEnded, DatabaseFailed, Event, FindingRaised, Note, ObjectVerified
 from migrations_app.engine.findings import Finding
 from migrations_app.engine.offline import Outcome, migrate
 from migrations_app.engine.postgres.client_tools import client_tools
@@ -38,14 +38,14 @@ class EventLog:
 
     def __init__(self, on_event: Callable[[Event], None] | None = None) -> None:
         self.events: list[Event] = []
-        self._on_event = on_event
+        self.on_event = on_event
         self._lock = threading.Lock()
 
     def report(self, event: Event) -> None:
         with self._lock:
             self.events.append(event)
-        if self._on_event:
-            self._on_event(event)
+        if self.on_event:
+            self.on_event(event)
 
     @property
     def findings(self) -> list[Finding]:
@@ -54,6 +54,10 @@ class EventLog:
     @property
     def failures(self) -> list[DatabaseFailed]:
         return [event for event in self.events if isinstance(event, DatabaseFailed)]
+
+    @property
+    def ended(self) -> list[CutoverEnded]:
+        return [event for event in self.events if isinstance(event, CutoverEnded)]
 
     @property
     def notes(self) -> list[str]:

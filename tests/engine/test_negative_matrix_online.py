@@ -20,7 +20,7 @@ EXPECTED = {
     "603104": Level.FAILED,  # REPLICATION
     "PM3072": Level.FAILED,  # CREATE on the database
     "PM3073": Level.FAILED,  # a table of another role
-    "PM3020": Level.FAILED,  # a table without key
+    "PM3020": Level.WARNING,  # a table without key
     "PM3030": Level.WARNING,  # an unlogged table
     "PM3034": Level.WARNING,  # large objects
 }

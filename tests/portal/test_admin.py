@@ -25,11 +25,14 @@ from django_q.models import Schedule
 
 from migrations_app.admin_csv import cell
 from migrations_app.models import (
+    CutoverAttempt,
     Migration,
     MigrationDatabase,
     MigrationEvent,
     MigrationFinding,
     ProcessHeartbeat,
+    Replication,
+    ReplicationRequest,
     SavedConnection,
     TableCopy,
     VerificationResult,
@@ -37,6 +40,7 @@ from migrations_app.models import (
 from migrations_app.services.drafts import EndpointValues
 from migrations_app.services.saved_connections import connection_save
 from tests.portal import sample_rows as rows
+from tests.portal.sample_online import attempt, follow
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User], Client]
@@ -48,6 +52,9 @@ HISTORY = (
     MigrationEvent,
     MigrationFinding,
     VerificationResult,
+    Replication,
+    CutoverAttempt,
+    ReplicationRequest,
     SavedConnection,
     ProcessHeartbeat,
     LogEntry,
@@ -71,12 +78,21 @@ def history(dana: User) -> Migration:
     """One migration with everything that belongs to one."""
     migration = rows.succeeded(by=dana, verified="different")
     rows.add_findings(migration, migration.databases.get())
+    add_followed(migration, dana)
     SavedConnection.objects.create(name="prod", host="db", username="x", sealed_password=rows.SECRET, created_by=dana)
     ProcessHeartbeat.objects.create(kind="worker", host="here", pid=1, seen_at=timezone.now())
     connection_save(
         None, name="billing-db", provider="OnPremises", values=EndpointValues(host="db", username="x"), actor=dana
     )
     return migration
+
+
+def add_followed(migration: Migration, person: User) -> None:
+    """As if its database had been followed and cut over."""
+    database = migration.databases.get()
+    follow(database, seconds=0)
+    request = ReplicationRequest.objects.create(database=database, kind="cutover", asked_by=person, address="10.1.2.3")
+    attempt(database, result="done", request=request)
 
 
 def url_of(model: Any, page: str, *args: object) -> str:
@@ -111,7 +127,9 @@ def test_a_list_costs_the_same_for_many_rows(browser: Client, dana: User, model:
     with CaptureQueriesContext(connection) as few:
         browser.get(url)
     for number in range(3):
-        rows.add_findings(rows.succeeded(f"more-{number}", by=dana), None)
+        more = rows.succeeded(f"more-{number}", by=dana)
+        rows.add_findings(more, None)
+        add_followed(more, dana)
         connection_save(
             None,
             name=f"kept-{number}",
@@ -172,7 +190,7 @@ def test_a_migration_leads_to_its_own_history(browser: Client, dana: User, histo
     rows.add_event(rows.succeeded("other", by=dana), "Somewhere else.")
     html = browser.get(url_of(Migration, "change", history.pk)).content.decode()
     links = [unescape(link) for link in re.findall(r'href="([^"]+id__exact=[^"]+)"', html)]
-    assert len(links) == 4
+    assert len(links) == 7
     for link in links:
         response = browser.get(link)
         assert response.status_code == 200

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User], Client]
 KEYS = {
     "format", "format_version", "generated_at", "portal_version", "migration", "source", "target", "settings", "steps",
-    "totals", "verification", "databases", "findings", "events", "azure",
+    "totals", "verification", "databases", "findings", "events", "online", "azure",
 }  # fmt: skip
 
 

@@ -155,22 +155,20 @@ def test_what_was_not_read_is_not_started(browser: Client, draft: Migration) -> 
     assert draft.state == State.DRAFT
 
 
-def test_online_is_saved_and_not_started(browser: Client, draft: Migration) -> None:
+def test_online_is_started(browser: Client, draft: Migration) -> None:
     browser.post(step_url(draft, "options"), OPTIONS)
     Migration.objects.update(mode="Online")
-    page = browser.get(step_url(draft, "review"))
-    assert "cannot be started yet" in page_text(page)
-    assert 'value="start" disabled' in page.content.decode()
-    assert "cannot be started yet" in start(browser, draft)
+    text = page_text(browser.get(step_url(draft, "review")))
+    assert "What happens on the source" in text and "a replication slot that keeps every change" in text
+    start(browser, draft)
     draft.refresh_from_db()
-    assert draft.state == State.DRAFT
+    assert draft.state == State.QUEUED
 
 
 def test_validation_for_online_is_started(browser: Client, draft: Migration) -> None:
     browser.post(step_url(draft, "options"), OPTIONS)
     Migration.objects.update(mode="Online", option="Validate")
-    page = browser.get(step_url(draft, "review"))
-    assert "cannot be started yet" not in page_text(page)
+    assert "What happens on the source" not in page_text(browser.get(step_url(draft, "review")))
     start(browser, draft)
     draft.refresh_from_db()
     assert draft.state == State.QUEUED

@@ -88,15 +88,9 @@ def test_nothing_starts_where_the_databases_of_the_target_are_not_known(draft: M
     assert "choose the databases again" in refused.value.hint
 
 
-def test_online_is_kindly_refused(draft: Migration) -> None:
-    Migration.objects.update(mode=MigrationMode.ONLINE)
-    with pytest.raises(ActionRefused) as refused:
-        migration_start(draft.pk)
-    assert "Online migration is coming" in refused.value.hint
-
-
-def test_to_validate_for_online_is_allowed(draft: Migration) -> None:
-    Migration.objects.update(mode=MigrationMode.ONLINE, option=MigrationOption.VALIDATE)
+@pytest.mark.parametrize("option", list(MigrationOption))
+def test_online_is_started_with_every_option(draft: Migration, option: MigrationOption) -> None:
+    Migration.objects.update(mode=MigrationMode.ONLINE, option=option)
     migration_start(draft.pk)
     assert reload(draft).state == State.QUEUED
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from migrations_app.engine.spec import Selection, Side
+from migrations_app.engine.spec import ApplyChoice, OnlineOptions, Selection, Side, WithoutIdentity
 from migrations_app.models import Migration, MigrationDatabase, MigrationEndpoint, State
 from migrations_app.services.endpoints import endpoint_from_row
 from migrations_app.services.spec import spec_for
@@ -43,3 +43,13 @@ def test_a_certificate_authority_becomes_a_private_file() -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert endpoint_from_row(row, "source").ca_file == endpoint.ca_file
+
+
+@pytest.mark.django_db
+def test_how_it_follows_is_part_of_the_specification(draft: Migration) -> None:
+    assert spec_for(draft).online == OnlineOptions()
+    draft.apply_engine, draft.without_identity = ApplyChoice.THROUGH_PORTAL, WithoutIdentity.FULL
+    draft.fall_back, draft.heartbeat, draft.source_as_seen_by_target = True, False, "10.0.0.7:5433"
+    online = spec_for(draft).online
+    assert (online.apply, online.without_identity) == (ApplyChoice.THROUGH_PORTAL, WithoutIdentity.FULL)
+    assert (online.fall_back, online.heartbeat, online.source_as_seen_by_target) == (True, False, "10.0.0.7:5433")

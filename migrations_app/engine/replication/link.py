@@ -16,6 +16,7 @@ class Link:
 
     ``name`` is that of the publication and the slot on the publisher, and of the subscription. ``address`` is
     ``host:port`` at which the subscriber reaches the publisher where that differs from the portal's, else empty.
+    ``also_published`` names further publications, of tables that are followed otherwise.
     """
 
     publisher: Server
@@ -28,6 +29,12 @@ class Link:
     encoding: str = "UTF8"
     codec: str = "utf-8"
     address: str = ""
+    also_published: tuple[str, ...] = ()
+
+    @property
+    def publications(self) -> tuple[str, ...]:
+        """All publications whose changes are applied."""
+        return (self.name, *self.also_published)
 
 
 @dataclass(frozen=True)

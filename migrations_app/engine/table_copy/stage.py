@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from migrations_app.engine.crew import Crew
@@ -15,6 +16,7 @@ from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.large_objects import copy_large_objects
 from migrations_app.engine.plan import TablePlan
 from migrations_app.engine.postgres import Connection, queries
+from migrations_app.engine.replication_names import PREFIX
 from migrations_app.engine.schema.dump import SchemaDump, dump_schema
 from migrations_app.engine.schema.index_builder import (
     IndexBuilder,
@@ -41,12 +43,26 @@ from migrations_app.engine.table_locks import lock_tables
 from migrations_app.engine.target.unlogged import forget_emptied_tables
 from migrations_app.engine.verification import TableDigest
 
+OUR_SCHEMA = "_migration_portal"  # on the source, while a database is followed
+PUBLICATIONS = ("PUBLICATION", "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA")
+SnapshotSource = Callable[[DatabaseJob], AbstractContextManager[Snapshot]]
+
+
+def plain_snapshot(job: DatabaseJob) -> AbstractContextManager[Snapshot]:
+    """Return a snapshot of the source as it is now."""
+    return hold_snapshot(job.source, job.database.source_name)
+
 
 class CopyStage:
     """Copies schema and rows of one database; what it leaves behind is what the later steps need."""
 
-    def __init__(self, job: DatabaseJob) -> None:
+    def __init__(
+        self, job: DatabaseJob, *, new_snapshot: SnapshotSource | None = None, with_digests: bool = True
+    ) -> None:
+        """``new_snapshot`` yields the snapshot for rows that are not copied yet; without it any moment will do."""
         self.job = job
+        self._new_snapshot = new_snapshot or plain_snapshot
+        self._with_digests = with_digests
         self.dump: SchemaDump
         self.tables: Sequence[TablePlan] = ()
         self.indexes: dict[TableName, list[TocEntry]] = {}
@@ -67,7 +83,7 @@ class CopyStage:
             copied = self.job.markers.read(target, "step").get(COPIED)
         with self.job.control.child() as control, Crew(control) as crew:
             job = self.job.under(control)
-            with hold_snapshot(job.source, job.database.source_name) as snapshot:
+            with (self._new_snapshot if copied is None else plain_snapshot)(job) as snapshot:
                 job.note(f"The source is read as it is now: snapshot {snapshot.name}, {snapshot.extent}.")
                 job.reporter.report(StepStarted(Step.SCHEMA, job.database.id))
                 planned = self._lock(job, snapshot) if copied is None else []
@@ -140,11 +156,13 @@ class CopyStage:
         copy_configuration_tables(job, snapshot, self.tables, done=self._done)
         for table in complete_empty_tables(job, self.tables, done=self._done):
             copier.tell(table)
-        plan = plan_digests(job, snapshot, level=job.spec.options.verification)
-        digester = SourceDigester(job, snapshot, plan=plan, tables=self.tables)
-        self.digests = digester.digests
-        large_objects = crew.start("large-objects", lambda: copy_large_objects(job, snapshot))
-        return [*copier.start(crew), *digester.start(crew), large_objects]
+        readers = [crew.start("large-objects", lambda: copy_large_objects(job, snapshot))]
+        if self._with_digests:
+            plan = plan_digests(job, snapshot, level=job.spec.options.verification)
+            digester = SourceDigester(job, snapshot, plan=plan, tables=self.tables)
+            self.digests = digester.digests
+            readers += digester.start(crew)
+        return [*copier.start(crew), *readers]
 
     def _remember_copied(self, job: DatabaseJob) -> None:
         detail = json.dumps([[*name, asdict(digest)] for name, digest in self.digests.items()])
@@ -171,10 +189,15 @@ def dump_selected_schema(job: DatabaseJob, snapshot: Snapshot, *, file: Path) ->
         file=file,
         codec=job.codec,
         quote_all=job.source_version // 10000 != job.target_version // 10000,
-        exclude_schemas=sorted({*exclude_schemas, *own_schemas}),
+        exclude_schemas=sorted({*exclude_schemas, *own_schemas, OUR_SCHEMA}),
         exclude_tables=exclude_tables,
     )
+    dump = replace(dump, post_data=tuple(entry for entry in dump.post_data if not _is_publication_of_ours(entry)))
     return without_providers_own(job, dump, schemas=extension_schemas.union(own_schemas))
+
+
+def _is_publication_of_ours(entry: TocEntry) -> bool:
+    return entry.type in PUBLICATIONS and entry.name.startswith(PREFIX)
 
 
 def schemas_of_provider(job: DatabaseJob, source: Connection) -> list[str]:

@@ -8,11 +8,11 @@ https://www.postgresql.org/docs/18/event-trigger-definition.html
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
-from migrations_app.engine.postgres import Connection, Error, sql
+from migrations_app.engine.postgres import Connection, Error, errors, sql
 from migrations_app.engine.schema.toc import TocEntry
 
 KIND = "event trigger"
@@ -59,6 +59,16 @@ def wake(job: DatabaseJob, connection: Connection, asleep: Mapping[str, str]) ->
             if connection.closed or job.control.stopping:
                 raise
             _tell(job, f"event trigger {name}", "The target refused to enable it.", [statement], str(error).strip())
+
+
+def put_to_sleep(connection: Connection, names: Iterable[str]) -> None:
+    """Disable event triggers, in the caller's transaction; one that is gone, or not ours to alter, stays as it is."""
+    for name in names:
+        try:
+            with connection.transaction():
+                connection.execute(sql.SQL("ALTER EVENT TRIGGER {} DISABLE").format(sql.Identifier(name)))
+        except (errors.UndefinedObject, errors.InsufficientPrivilege):
+            continue
 
 
 def tell_asleep(job: DatabaseJob) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import sql
-from migrations_app.engine.target.event_triggers import read_asleep, wake
+from migrations_app.engine.target.event_triggers import put_to_sleep, read_asleep, wake
 from migrations_app.engine.target.settings import set_last_properties
 from migrations_app.engine.target.statistics import analyze
 
@@ -68,6 +68,7 @@ def forget_notes(job: DatabaseJob) -> None:
             job.markers.hold_on(connection)
             connection.execute("SET LOCAL synchronous_commit = on")
             asleep = read_asleep(connection)
+            put_to_sleep(connection, asleep)  # a cutover has woken them already
             job.markers.remove(connection)
             wake(job, connection, asleep)
 

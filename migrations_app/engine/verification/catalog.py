@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.events import CheckResult
 from migrations_app.engine.postgres import Connection, Error
-from migrations_app.engine.target.event_triggers import DISABLED, read_asleep
+from migrations_app.engine.spec import Side
 from migrations_app.engine.verification.access import AccessRules
+from migrations_app.engine.verification.asleep import Sleepers, read_sleepers
 from migrations_app.engine.verification.catalog_objects import FILES, CatalogObject, read_objects, side_by_side
 from migrations_app.engine.verification.provider_objects import is_own
 from migrations_app.engine.verification.same_meaning import CannotTell, keep_event_triggers_quiet, mean_the_same
@@ -52,6 +53,14 @@ class _Difference:
     doubt: str = ""
 
 
+AsIf = Callable[[Side, CatalogObject], CatalogObject | None]
+
+
+def as_it_is(side: Side, found: CatalogObject) -> CatalogObject | None:
+    """Take every object of either side for what it is."""
+    return found
+
+
 def verify_catalog(
     source: Connection,
     target: Connection,
@@ -60,20 +69,22 @@ def verify_catalog(
     access: AccessRules,
     verdicts: Verdicts,
     control: Control,
+    as_if: AsIf = as_it_is,
 ) -> None:
     """Report one line for each class with the number of identical objects, and one for each object that differs.
 
-    ``target`` must be allowed to create temporary objects; they are rolled back. Raises psycopg errors only when a
+    ``target`` must be allowed to create temporary objects; they are rolled back. ``as_if`` returns what an object of
+    either side is taken for, None for one that is not there. Raises psycopg errors only when a
     connection is lost.
     """
     keep_event_triggers_quiet(target)
-    asleep = read_asleep(target)
+    asleep = read_sleepers(target)
     comparison = _Comparison(target, scope=scope, access=access, verdicts=verdicts, asleep=asleep)
     oldest = min(source.info.server_version, target.info.server_version) // 10000
     for file in FILES:
         control.check()
         try:
-            _compare_file(source, target, file, oldest=oldest, take=comparison.take)
+            _compare_file(source, target, file, oldest=oldest, take=comparison.take, as_if=as_if)
             comparison.finish_class()
         except Error as error:
             control.check()
@@ -89,6 +100,7 @@ def _compare_file(
     *,
     oldest: int,
     take: Callable[[CatalogObject | None, CatalogObject | None], None],
+    as_if: AsIf,
 ) -> None:
     with (
         source.transaction(),
@@ -96,14 +108,19 @@ def _compare_file(
         read_objects(source, file, oldest=oldest) as before,
         read_objects(target, file, oldest=oldest) as after,
     ):
-        for one, other in side_by_side(before, after):
+        taken = _taken(before, Side.SOURCE, as_if=as_if), _taken(after, Side.TARGET, as_if=as_if)
+        for one, other in side_by_side(*taken):
             take(one, other)
+
+
+def _taken(objects: Iterator[CatalogObject], side: Side, *, as_if: AsIf) -> Iterator[CatalogObject]:
+    return (taken for found in objects if (taken := as_if(side, found)) is not None)
 
 
 class _Comparison:
     """Compares object by object, and looks again at those whose texts differ when a class is through.
 
-    ``asleep`` are the target's event triggers that are enabled when the migration ends, as they will be then.
+    ``asleep`` is what of the target is enabled when the migration ends, as it will be then.
     """
 
     def __init__(
@@ -113,7 +130,7 @@ class _Comparison:
         scope: Scope,
         access: AccessRules,
         verdicts: Verdicts,
-        asleep: Mapping[str, str],
+        asleep: Sleepers,
     ) -> None:
         self._target = target
         self._asleep = asleep
@@ -208,8 +225,8 @@ class _Comparison:
             return before, before or after  # it becomes a template after this comparison: target/settings.py
         if (one.object_class, name) == ("database", "connection limit"):
             return before, before if after == NO_LIMIT else after  # likewise
-        if (one.object_class, name) == ("event trigger", "enabled") and after == DISABLED:
-            return before, self._asleep.get(other.name, after)
+        if (sleeper := (one.object_class, other.name, name)) in self._asleep:
+            return before, self._asleep[sleeper]
         if name in LOCALES:
             return _locale(before), _locale(after)
         return before, after

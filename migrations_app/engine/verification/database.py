@@ -15,7 +15,7 @@ from migrations_app.engine.providers.fingerprint import recognize
 from migrations_app.engine.providers_own import is_role_of
 from migrations_app.engine.spec import DatabaseSpec, MigrationSpec, RolePolicy, VerificationLevel
 from migrations_app.engine.verification.access import MAINTAIN, AccessRules
-from migrations_app.engine.verification.catalog import verify_catalog
+from migrations_app.engine.verification.catalog import AsIf, as_it_is, verify_catalog
 from migrations_app.engine.verification.columns import TableName
 from migrations_app.engine.verification.context import Verification
 from migrations_app.engine.verification.digest import TableDigest
@@ -46,13 +46,15 @@ def verify_database(
     source_sequences: Mapping[SequenceName, SequenceState] | None = None,
     source_large_objects: LargeObjectsDigest | None = None,
     on_unproved: Callable[[Unproved], None] | None = None,
+    as_if: AsIf = as_it_is,
 ) -> CheckResult:
     """Compare one database on both servers, report every object, return the worst result.
 
     ``source_digests`` were taken with ``hash_table`` in the copy's snapshot. Sequences and large objects are compared
-    with what was read then, if given, else with the source as it is now; the catalog always with the source as it is.
-    What a server refuses to tell is ``could_not_verify`` with its message. ``on_unproved`` is called once, at the end,
-    with what a new copy may mend. Raises ``ConnectionLost``, ``Stopped``.
+    with what was read then, if given, else with the source as it is now; the catalog always with the source as it is
+    now, each object taken for what ``as_if`` makes of it. What a server refuses to tell is ``could_not_verify`` with
+    its message. ``on_unproved`` is called once, at the end, with what a new copy may mend. Raises ``ConnectionLost``,
+    ``Stopped``.
     """
     verdicts = Verdicts(reporter, database_id=database.id)
     with (
@@ -90,7 +92,9 @@ def verify_database(
     _step(
         verification,
         "catalog",
-        lambda one, other: verify_catalog(one, other, scope=scope, access=access, verdicts=verdicts, control=control),
+        lambda one, other: verify_catalog(
+            one, other, scope=scope, access=access, verdicts=verdicts, control=control, as_if=as_if
+        ),
     )
     if on_unproved is not None:
         on_unproved(replace(unproved, large_objects=large_objects))

@@ -84,7 +84,7 @@ def verify_large_objects(
     before, after = LargeObjectsDigest(), LargeObjectsDigest()
     unlike: list[int] = []
     content, properties = Problems(), Problems()
-    for wanted, present in _batches(source, target, method=method, control=control):
+    for wanted, present in walk_side_by_side(source, target, method=method, control=control):
         for oid in sorted(wanted.keys() | present.keys()):
             one, other = wanted.get(oid), present.get(oid)
             before = before if one is None else before.with_object(one)
@@ -93,7 +93,7 @@ def verify_large_objects(
             content.add(problem)
             unlike += [oid] * bool(problem)
             if one is not None and other is not None:
-                properties.add(_property_problems(one, other, access=access))
+                properties.add(property_problems(one, other, access=access))
     if expected is not None and expected == after:
         before, content, unlike = expected, Problems(), []
     if differing is not None:
@@ -134,7 +134,8 @@ def _content_problem(oid: int, one: LargeObject | None, other: LargeObject | Non
     return [] if one.hash == other.hash else [f"{oid} has another content on the target"]
 
 
-def _property_problems(one: LargeObject, other: LargeObject, *, access: AccessRules) -> Iterator[str]:
+def property_problems(one: LargeObject, other: LargeObject, *, access: AccessRules) -> Iterator[str]:
+    """Yield what differs of owner, grants and comment, in words."""
     pairs = (
         ("owner", *access.comparable_owners(one.owner, other.owner)),
         ("grants", access.grants(one.acl, owner=one.owner), access.grants(other.acl, owner=other.owner)),
@@ -148,10 +149,10 @@ def _property_problems(one: LargeObject, other: LargeObject, *, access: AccessRu
 Batch = dict[int, LargeObject]
 
 
-def _batches(
+def walk_side_by_side(
     source: Connection, target: Connection, *, method: DigestMethod, control: Control
 ) -> Iterator[tuple[Batch, Batch]]:
-    """Walk both sides by OID, so that each pair of batches covers the same range of OIDs."""
+    """Walk both sides by OID, in constant memory: each pair of batches covers the same range of OIDs."""
     after = 0
     while True:
         control.check()

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, OperationalError
 
-from migrations_app.cli import acting, findings, showing
+from migrations_app.cli import acting, findings, following, showing
 from migrations_app.cli.arguments import add_subcommands
 from migrations_app.cli.exits import CommandFailed, ExitCode
 from migrations_app.cli.output import Output
@@ -24,9 +24,12 @@ Arguments = dict[str, Any]
 
 
 class Command(BaseCommand):
-    """Create, start, watch and check migrations."""
+    """Create, start, watch, cut over and check migrations."""
 
-    help = "Create, validate, start, watch, cancel, resume and check migrations; the exit code says how it ended."
+    help = (
+        "Create, validate, start, watch, cancel, resume, cut over and check migrations; the exit code says how it "
+        "ended."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the subcommands."""
@@ -118,7 +121,12 @@ def _report(options: Arguments, output: Output) -> ExitCode:
     return ExitCode.SUCCESS
 
 
+def _ask(options: Arguments, output: Output) -> ExitCode:
+    return following.ask_command(_migration(options), options, output=output)
+
+
 COMMANDS: dict[str, Callable[[Arguments, Output], ExitCode]] = {
+    **dict.fromkeys(following.DEEDS, _ask),
     "create": lambda options, output: acting.create_command(options, output=output),
     "validate": lambda options, output: acting.create_command(options, output=output),
     "start": lambda options, output: acting.start_command(_migration(options), wait=options["wait"], output=output),

@@ -6,13 +6,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import DateTimeField, Value
+from django.db.models import Case, DateTimeField, F, Value, When
 from django.db.models.functions import Coalesce
 
 from migrations_app.engine.events import CheckResult, DatabaseFailed, DatabaseFinished, DatabaseStarted, Event
-from migrations_app.models import MigrationDatabase, State
+from migrations_app.models import MigrationDatabase, OnlinePhase, State
 from migrations_app.services.recording.ledger import clean
 
+# What a cutover proved stays, when a run goes on with the way back.
+KEPT = Case(When(phase__in=(OnlinePhase.CUT_OVER, OnlinePhase.GOING_BACK), then=F("verified")), default=Value(""))
 NO_ERROR = {"error": "", "error_hint": "", "error_server_message": ""}
 
 
@@ -40,7 +42,7 @@ class DatabaseLedger:
         change: dict[str, Any]
         match event:
             case DatabaseStarted(database_id=database_id):
-                change = {"state": State.IN_PROGRESS, "ended_at": None, "on_target": "", "verified": ""} | NO_ERROR
+                change = {"state": State.IN_PROGRESS, "ended_at": None, "on_target": "", "verified": KEPT} | NO_ERROR
                 change["started_at"] = Coalesce("started_at", Value(at, output_field=DateTimeField()))
             case DatabaseFinished(database_id=database_id, verified=verified):
                 change = {"ended_at": at, "verified": str(verified)} | _result(event)

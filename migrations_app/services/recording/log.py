@@ -51,6 +51,8 @@ class LogLedger:
             case Note(message=message, database_id=database_id, level=level):
                 kind = EventKind.ERROR if level is Level.FAILED else EventKind.NOTE
                 self._add(kind, message, database_id=database_id, level=str(level))
+            case StepStarted(step=Step.CATCH_UP) | StepFinished(step=Step.CATCH_UP):
+                return  # told at every look; the phases of the database have a line of their own
             case StepStarted(step=step, database_id=database_id, detail=detail):
                 self._add(EventKind.STEP, _sentence(f"{STEP_WORDS[step]} started", detail), database_id=database_id)
             case StepFinished(step=step, database_id=database_id, detail=detail):

@@ -1,4 +1,4 @@
-"""Rules about tables whose changed rows nothing names: publishing them stops UPDATE and DELETE on the source."""
+"""Rules about tables whose changed rows nothing names: they are not followed like others, as chosen."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.spec import WithoutIdentity
 from migrations_app.engine.validation.code import Code, code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.identity import candidates, set_identity
@@ -14,22 +15,34 @@ from migrations_app.engine.validation.online import online_database_rule
 from migrations_app.engine.validation.wording import counted, listed
 
 MAX_NAMES = 20
-STOPS_UPDATES = (
-    "From the moment such a table is published, every UPDATE and DELETE on it fails on the source, in the application: "
-    "cannot update table because it does not have a replica identity and publishes updates."
+NOT_FOLLOWED = (
+    "The source does not tell which of their rows an UPDATE or DELETE changed, so that these cannot be followed. They "
+    "are never published as they are: then the application's UPDATE and DELETE would fail on the source."
 )
+AS_CHOSEN = {
+    WithoutIdentity.COPY_AT_CUTOVER: "As chosen, they are copied again at the cutover, while writes are blocked: the "
+    "downtime grows with their size.",
+    WithoutIdentity.FULL: "As chosen, they get REPLICA IDENTITY FULL on the source while they are followed: whole rows "
+    "go to the WAL, and each changed row is looked up in the whole table.",
+    WithoutIdentity.INSERTS_ONLY: "As chosen, only their new rows are followed: what is updated or deleted after the "
+    "copy began stays as it was on the target.",
+}
 
 NO_IDENTITY = code(
-    "PM3020", Level.FAILED, "Tables without primary key or replica identity", why=STOPS_UPDATES, side=FindingSide.SOURCE
+    "PM3020",
+    Level.WARNING,
+    "Tables without primary key or replica identity",
+    why=NOT_FOLLOWED,
+    side=FindingSide.SOURCE,
 )
 NOTHING_IDENTITY = code(
-    "PM3021", Level.FAILED, "Tables with REPLICA IDENTITY NOTHING", why=STOPS_UPDATES, side=FindingSide.SOURCE
+    "PM3021", Level.WARNING, "Tables with REPLICA IDENTITY NOTHING", why=NOT_FOLLOWED, side=FindingSide.SOURCE
 )
 UNUSABLE_IDENTITY = code(
     "PM3022",
-    Level.FAILED,
+    Level.WARNING,
     "Tables whose key cannot be the replica identity",
-    why="A deferrable or invalid index, or one that was dropped, names no row to a subscriber. " + STOPS_UPDATES,
+    why="A deferrable or invalid index, or one that was dropped, names no row to a subscriber. " + NOT_FOLLOWED,
     side=FindingSide.SOURCE,
 )
 
@@ -74,7 +87,8 @@ def _finding(context: DatabaseContext, code_: Code, rows: Sequence[TableRow]) ->
     return code_.found(
         f"{counted(len(rows), 'table')} of {context.database.source_name}",
         saw=f"These are {listed((row.label for row in rows), limit=MAX_NAMES)}. "
-        f"{counted(changed, 'table')} saw an UPDATE or DELETE since the statistics were last reset.",
+        f"{counted(changed, 'table')} saw an UPDATE or DELETE since the statistics were last reset. "
+        f"{AS_CHOSEN[context.servers.spec.online.without_identity]}",
         fix=_fix(len(rows) - len(whole_rows), len(whole_rows)),
         fix_sql="\n".join(set_identity(row.schema, row.name, found.get(row.oid)) for row in rows),
     )

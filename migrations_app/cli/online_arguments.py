@@ -1,0 +1,168 @@
+"""The arguments of online migration: how changes are followed, and what may be asked of a followed database."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, _ArgumentGroup
+from collections.abc import Callable
+from typing import Any
+
+from migrations_app.cli import argument_types as types
+from migrations_app.cli.subcommand import Subcommand
+from migrations_app.engine.spec import ApplyChoice, OnlineOptions, VerificationLevel, WithoutIdentity
+
+DEFAULTS = OnlineOptions()
+REHEARSE = Subcommand(
+    "rehearse",
+    "say how long a cutover would take now",
+    "Try what can be tried of the cutover of an online migration on both servers, estimate the rest, and say how long "
+    "writes would be blocked. Nothing is closed. After a cutover with a way back, the way back is rehearsed.",
+)
+CUTOVER = Subcommand(
+    "cutover",
+    "cut over an online migration",
+    "Block writes on the source, apply the rest, compare, and open the target. Whatever fails, or takes longer than "
+    "--cutover-timeout, is undone, and the source is open again. Without --database every database is cut over, and "
+    "none if one of them is not caught up. With --wait, exit code 1 if it was undone.",
+)
+PAUSE = Subcommand(
+    "pause",
+    "pause the replication of an online migration",
+    "Stop applying changes. The slot on the source keeps them, and holds back its log meanwhile.",
+)
+CONTINUE = Subcommand(
+    "continue",
+    "continue replication after a pause or an error",
+    "Apply changes again, after a pause, or after the cause of an error was removed.",
+)
+GO_BACK = Subcommand(
+    "go-back",
+    "go back to the source after a cutover",
+    "Block writes on the target, apply what was written there since the cutover to the old source, and open that "
+    "again. It takes a migration that was created with --fall-back.",
+)
+FINISH = Subcommand(
+    "finish",
+    "give up the way back, and remove everything that was made for it",
+    "End an online migration with a way back: slots, publications, subscriptions and the heartbeat are removed from "
+    "both servers.",
+)
+ASKING = (REHEARSE, CUTOVER, PAUSE, CONTINUE, GO_BACK, FINISH)
+VERIFYING = (REHEARSE, CUTOVER, GO_BACK)
+
+
+def add_asking(add: Callable[[Subcommand], ArgumentParser], add_waiting: Callable[..., None]) -> None:
+    """Add the subcommands that ask for something; ``add`` makes a parser with a migration's name."""
+    for subcommand in ASKING:
+        parser = add(subcommand)
+        parser.add_argument("--database", metavar="SOURCE", help="only this database")
+        if subcommand in VERIFYING:
+            words = [level.value for level in VerificationLevel]
+            parser.add_argument(
+                "--verification",
+                choices=words,
+                metavar="|".join(words),
+                help="how both sides are compared while writes are blocked (default as the migration was created)",
+            )
+        add_waiting(parser, help_text="wait until it was done, or refused, and say how it went")
+
+
+def add_online(group: _ArgumentGroup, add_choice: Callable[..., None]) -> None:
+    """Add what ``create`` and ``validate`` take for the mode Online."""
+    add_choice(
+        group,
+        "--apply",
+        ApplyChoice,
+        "who carries the changes: server_to_server, a subscription on the target; through_portal; auto asks the "
+        "servers what they allow (default auto)",
+        default=DEFAULTS.apply.value,
+    )
+    group.add_argument(
+        "--source-as-seen-by-target",
+        type=_seen_address,
+        metavar="HOST:PORT",
+        help="where the target reaches the source, if at another address than this portal",
+    )
+    add_choice(
+        group,
+        "--without-identity",
+        WithoutIdentity,
+        "tables without a primary key or replica identity: copy_at_cutover; full sets REPLICA IDENTITY FULL on the "
+        "source until the end; inserts_only (default copy_at_cutover)",
+        default=DEFAULTS.without_identity.value,
+    )
+    group.add_argument(
+        "--no-heartbeat",
+        action="store_true",
+        help="make no schema of ours on the source; the lag is known in bytes only then",
+    )
+    group.add_argument(
+        "--sequence-headroom",
+        type=_headroom,
+        default=DEFAULTS.sequence_headroom,
+        metavar="N",
+        help="how many values each sequence skips at the cutover (default %(default)s)",
+    )
+    group.add_argument(
+        "--cutover-timeout",
+        type=_timeout,
+        default=DEFAULTS.cutover_seconds,
+        metavar="SECONDS",
+        help="undo a cutover that takes longer (default %(default)s)",
+    )
+    add_choice(
+        group,
+        "--cutover-verification",
+        VerificationLevel,
+        "how both sides are compared while writes are blocked (default counts)",
+        default=DEFAULTS.cutover_verification.value,
+    )
+    group.add_argument(
+        "--fall-back", action="store_true", help="keep a way back to the source after the cutover, until finish"
+    )
+    group.add_argument(
+        "--retained-wal",
+        type=types.size,
+        default=DEFAULTS.retained_wal_bytes,
+        metavar="SIZE",
+        help="warn when the slot holds back more of the source's log than this (default 10GB)",
+    )
+    group.add_argument(
+        "--protect-source",
+        action="store_true",
+        help="drop the slot at twice of --retained-wal; the migration fails, and the source's disk does not fill",
+    )
+
+
+def online_options(arguments: dict[str, Any]) -> OnlineOptions:
+    """Return what the arguments say."""
+    return OnlineOptions(
+        apply=ApplyChoice(arguments["apply"]),
+        without_identity=WithoutIdentity(arguments["without_identity"]),
+        heartbeat=not arguments["no_heartbeat"],
+        source_as_seen_by_target=arguments["source_as_seen_by_target"] or "",
+        sequence_headroom=arguments["sequence_headroom"],
+        cutover_seconds=arguments["cutover_timeout"],
+        cutover_verification=VerificationLevel(arguments["cutover_verification"]),
+        fall_back=arguments["fall_back"],
+        retained_wal_bytes=arguments["retained_wal"],
+        protect_source=arguments["protect_source"],
+    )
+
+
+def _seen_address(text: str) -> str:
+    address = types.server(text)
+    if not address.host or address.user:
+        raise ArgumentTypeError("not an address: write host:port, for example 10.0.4.7:5432.")
+    return address.host_and_port
+
+
+def _headroom(text: str) -> int:
+    if not text.isdecimal() or int(text) > 1_000_000_000:
+        raise ArgumentTypeError(f"{text!r} is not a number from 0 to 1000000000.")
+    return int(text)
+
+
+def _timeout(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 86_400:
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds from 1 to 86400.")
+    return int(text)

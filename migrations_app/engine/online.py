@@ -1,0 +1,212 @@
+"""Move databases online: copy each in the snapshot of its slot, follow its changes, cut over when people ask."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import gettempdir
+
+from migrations_app.engine.control import Control
+from migrations_app.engine.crew import Crew
+from migrations_app.engine.errors import EngineError, Stopped
+from migrations_app.engine.events import DatabaseStarted
+from migrations_app.engine.job import DatabaseJob
+from migrations_app.engine.migrating import (
+    DatabaseOutcome,
+    Outcome,
+    Servers,
+    bring_roles,
+    end_older_runs,
+    failed,
+    forget_notes_of_finished,
+    job_of,
+    run_tag,
+    servers_of,
+    validate_first,
+)
+from migrations_app.engine.patience import patiently
+from migrations_app.engine.portal_disk import portal_disk_explained
+from migrations_app.engine.ports import PartQueue, Reporter, Requests
+from migrations_app.engine.postgres import Server
+from migrations_app.engine.replication import crossings
+from migrations_app.engine.replication.follow_note import FollowNote, look_up_note
+from migrations_app.engine.replication.follower import Follower
+from migrations_app.engine.replication.nothing_to_copy import NothingToCopy
+from migrations_app.engine.replication.phases import Phase, look_up_phase
+from migrations_app.engine.replication.starting import copy_and_follow
+from migrations_app.engine.spec import DatabaseSpec, MigrationOption, MigrationSpec
+from migrations_app.engine.target.database import prepare_target
+
+LOOK_AGAIN_SECONDS = 10.0
+SETTLE_SECONDS = 0.2
+
+
+def migrate(
+    spec: MigrationSpec,
+    *,
+    reporter: Reporter,
+    control: Control,
+    queue_for: Callable[[DatabaseSpec], PartQueue],
+    work_dir: Path,
+    requests: Requests,
+) -> Outcome:
+    """Validate, copy one database after the other, follow those that are copied, and do what people ask of them.
+
+    Returns when every database has ended; or earlier, with ``look_again_seconds``, when those that have not are applied
+    by their target alone and wait for their cutover. Called again it goes on where it was, within seconds. A database
+    that fails does not stop the others. Raises what ``offline.migrate`` raises.
+    """
+    servers = servers_of(spec, control)
+    end_older_runs(spec, servers)
+    validate_first(spec, servers, reporter)
+    if spec.option is MigrationOption.VALIDATE:
+        return Outcome(())
+    jobs = [
+        job_of(
+            spec,
+            database,
+            _servers_of_database(spec, control, number),
+            reporter=reporter,
+            control=control,
+            queue_for=queue_for,
+            work_dir=work_dir,
+        )
+        for number, database in enumerate(spec.databases, start=1)
+    ]
+    if any(_is_to_be_copied(job) for job in jobs):
+        bring_roles(spec, servers, reporter=reporter, control=control)
+    with control.child() as part, Crew(part) as crew:
+        followed = [_Followed(job.under(part), requests) for job in jobs]
+        for each in followed:
+            each.copy()
+            crew.start(f"follow {each.job.database.source_name}", each.follow)
+        return _until_ended_or_quiet(followed, part)
+
+
+def clean_up(spec: MigrationSpec, *, reporter: Reporter, control: Control) -> None:
+    """Remove from both servers what follows changes, after a failure or a cancel; the copies stay on the target.
+
+    May be repeated. A server that is away does not stop the rest. Raises ``EngineError`` for what is left.
+    """
+    left: list[str] = []
+    for number, database in enumerate(spec.databases, start=1):
+        job = job_of(
+            spec,
+            database,
+            _servers_of_database(spec, control, number),
+            reporter=reporter,
+            control=control,
+            queue_for=lambda _: NothingToCopy(),
+            work_dir=Path(gettempdir()),
+        )
+        left += [] if database.finished else crossings.clean_up(job)
+    if left:
+        raise EngineError(
+            f"Something of the migration is left: {'; '.join(left)}.",
+            hint="The findings hold the statements that remove it; or clean up again.",
+        )
+
+
+def _servers_of_database(spec: MigrationSpec, control: Control, number: int) -> Servers:
+    """Each database has sessions of a name of its own, so that one attempt can end those of the one before."""
+    tag = f"{run_tag(spec.id, fence=control.fence)}.{number}"
+    return Servers(Server(spec.source, tag=tag, control=control), Server(spec.target, tag=tag, control=control))
+
+
+def _is_to_be_copied(job: DatabaseJob) -> bool:
+    return not job.database.finished and look_up_phase(job) is Phase.COPYING
+
+
+class _Followed:
+    """One database: copied in the caller's thread, then followed in one of its own."""
+
+    def __init__(self, job: DatabaseJob, requests: Requests) -> None:
+        self.job = job
+        self.outcome: DatabaseOutcome | None = None
+        self._requests = requests
+        self._follower: Follower | None = None
+        self._is_over = threading.Event()
+
+    @property
+    def is_over(self) -> bool:
+        """True when the thread has returned, with an outcome or released."""
+        return self._is_over.is_set()
+
+    @property
+    def is_quiet(self) -> bool:
+        """True when nobody of us is needed."""
+        return self._follower is not None and self._follower.is_quiet and not self._is_asked()
+
+    def _is_asked(self) -> bool:
+        return self._requests.pending(self.job.database.id) is not None
+
+    def release(self) -> None:
+        """Let the thread return soon."""
+        if self._follower is not None:
+            self._follower.release()
+
+    def copy(self) -> None:
+        """Bring the database to where it can be followed."""
+        if self.job.database.finished:
+            forget_notes_of_finished(self.job)
+            self.outcome = DatabaseOutcome(self.job.database.id, self.job.database.finished)
+            return
+        self.outcome = self._or_failed(self._copy)
+
+    def follow(self) -> None:
+        """Follow it until it has ended, or nobody is needed."""
+        try:
+            if self._follower is not None:
+                self.outcome = self._or_failed(self._follower.run) or self._follower.outcome
+        finally:
+            self._is_over.set()
+            self.job.queue.close_thread()
+
+    def _or_failed(self, work: Callable[[], None]) -> DatabaseOutcome | None:
+        """A failure that is expected ends the database and not the others."""
+        try:
+            with portal_disk_explained():
+                work()
+        except Stopped:
+            raise
+        except EngineError as error:
+            return failed(self.job, error)
+        return None
+
+    def _copy(self) -> None:
+        job = self.job
+        patient = partial(patiently, control=job.control, reporter=job.reporter, database_id=job.database.id)
+        prepared, note = patient(lambda: _copied(job))
+        self._follower = Follower(prepared, note, self._requests)
+
+
+def _copied(job: DatabaseJob) -> tuple[DatabaseJob, FollowNote]:
+    """The recipe up to the first change that is applied; what is done already is not done again."""
+    job.losses.clear()
+    for server in (job.source, job.target):
+        server.terminate_sessions(f"{server.tag}/")  # an attempt whose connections went silent may still hold locks
+    is_new = look_up_phase(job) is Phase.COPYING
+    if is_new:
+        job.reporter.report(DatabaseStarted(job.database.id))
+    job = prepare_target(job)
+    if is_new:
+        copy_and_follow(job)
+    note = look_up_note(job)
+    if note is None:
+        raise AssertionError("a database that is followed has a note of how")
+    return replace(job, losses=list(note.losses)), note
+
+
+def _until_ended_or_quiet(followed: list[_Followed], control: Control) -> Outcome:
+    wait = threading.Event()
+    while not all(each.is_over for each in followed):
+        control.check()
+        if all(each.is_over or each.is_quiet for each in followed):
+            for each in followed:
+                each.release()
+        wait.wait(SETTLE_SECONDS)
+    ended = tuple(each.outcome for each in followed if each.outcome is not None)
+    return Outcome(ended, look_again_seconds=None if len(ended) == len(followed) else LOOK_AGAIN_SECONDS)

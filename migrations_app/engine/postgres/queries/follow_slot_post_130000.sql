@@ -1,0 +1,7 @@
+-- One replication slot, with the places in the log as bytes and the status of the log that it holds back.
+SELECT coalesce(active_pid, 0)::int8 AS active_pid,
+       coalesce(confirmed_flush_lsn - '0/0', 0)::int8 AS confirmed_lsn,
+       coalesce(restart_lsn - '0/0', 0)::int8 AS restart_lsn,
+       coalesce(wal_status, '')::text AS wal_status
+  FROM pg_catalog.pg_replication_slots
+ WHERE slot_name = %(name)s

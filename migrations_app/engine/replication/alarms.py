@@ -1,0 +1,64 @@
+"""What goes wrong while a database is followed: told once as a finding when it begins, and once when it is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from migrations_app.engine.findings import Level
+from migrations_app.engine.job import DatabaseJob
+
+RETAINED, NO_PROGRESS, DRIFT, OTHER_SERVER = "PM4031", "PM4032", "PM4033", "PM4034"
+APPLY_BROKEN, NOT_SUBSCRIBED, MADE_SINCE = "PM4035", "PM4036", "PM4037"
+
+WHY = {
+    RETAINED: "The source keeps its log until the changes are applied. When its disk is full, it stops.",
+    NO_PROGRESS: "Changes are made on the publishing server and none arrives.",
+    DRIFT: "Changes of the table could not be applied, or would be applied in part. The apply rests until both sides "
+    "have the same columns again, and then goes on by itself.",
+    OTHER_SERVER: "After a failover changes may be missing: a standby need not have had the last commits.",
+    APPLY_BROKEN: "No change arrives until this is mended, and the publishing server keeps its log.",
+    NOT_SUBSCRIBED: "Changes of a published table that the subscription does not know are passed over in silence.",
+    MADE_SINCE: "A table made after the copy began has no rows on the target, and its changes are not followed.",
+}
+
+
+@dataclass
+class Alarms:
+    """The alarms of one database that are on."""
+
+    job: DatabaseJob
+    _on: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def raise_(
+        self,
+        code: str,
+        subject: str,
+        saw: str,
+        *,
+        fix: str,
+        fix_sql: str = "",
+        server_message: str = "",
+        level: Level = Level.WARNING,
+        episode: str = "",
+    ) -> None:
+        """Tell something, unless it is being told already; ``episode`` changes when it is to be told once more."""
+        if self._on.get((code, subject)) == episode:
+            return
+        self._on[code, subject] = episode
+        self.job.find(
+            code,
+            level,
+            subject,
+            saw,
+            why=WHY[code],
+            fix=fix,
+            fix_sql=fix_sql,
+            server_message=server_message,
+            phase="catch_up",
+        )
+
+    def end(self, code: str, *, but: set[str] | None = None) -> None:
+        """What this code told is over, but for these subjects."""
+        for key in [key for key in self._on if key[0] == code and key[1] not in (but or set())]:
+            del self._on[key]
+            self.job.note(f"Over: {key[1]} ({code}).")

@@ -1,0 +1,231 @@
+"""Keep one database followed: look, do what people ask, cut over, and follow back; until it has ended."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from migrations_app.engine.errors import ConnectionFailed, ConnectionLost, EngineError, Stopped
+from migrations_app.engine.events import CutoverEnded, DatabaseFinished, Direction, Step, StepStarted
+from migrations_app.engine.findings import Level
+from migrations_app.engine.job import DatabaseJob
+from migrations_app.engine.migrating import NOT_VERIFIED, DatabaseOutcome
+from migrations_app.engine.patience import PASSING_KINDS
+from migrations_app.engine.ports import PersonRequest, RequestKind, Requests
+from migrations_app.engine.replication import crossings
+from migrations_app.engine.replication.alarms import Alarms
+from migrations_app.engine.replication.apply import ApplyKind
+from migrations_app.engine.replication.cutover_steps import CutoverResult
+from migrations_app.engine.replication.engines import make_engine
+from migrations_app.engine.replication.follow_note import FollowNote, write_note
+from migrations_app.engine.replication.link import Following
+from migrations_app.engine.replication.starting import link_of
+from migrations_app.engine.replication.watching import SAMPLE_SECONDS, Watcher, watching
+
+ASK_SECONDS = 0.5
+PAUSES_SECONDS = (1, 2, 4, 8, 15, 30)
+NOT_YET = "The database was not cut over yet."
+OVER = "The database was cut over already."
+
+Serve = Callable[[PersonRequest, Watcher], DatabaseOutcome | None]
+
+
+class Refused(EngineError):
+    """What was asked does not fit how far the database is."""
+
+
+@dataclass
+class Follower:
+    """One database on its way; ``run`` is called in a thread of its own and returns when the database has ended.
+
+    ``is_quiet``: nobody of us is needed for now. Then ``release`` lets ``run`` return without an outcome.
+    """
+
+    job: DatabaseJob
+    note: FollowNote
+    requests: Requests
+    outcome: DatabaseOutcome | None = None
+    is_quiet: bool = False
+
+    def __post_init__(self) -> None:
+        self._released = threading.Event()
+        self._alarms = Alarms(self.job)
+
+    def release(self) -> None:
+        """Let ``run`` return soon."""
+        self._released.set()
+
+    def run(self) -> None:
+        """Follow until the end. Raises ``EngineError`` where the database cannot be followed any more."""
+        following = self._forward()
+        self._settle(following)
+        if crossings.is_cut_over(self.job):
+            self.outcome = self._after_cutover(following)
+            return
+        self._begin(following)
+        self.outcome = self._keep(following, Direction.FORWARD, self._serve_forward)
+
+    def _forward(self) -> Following:
+        link = link_of(self.job, self.note.plan)
+        engine = make_engine(self.job, link, self.note.engine, made_before=self.note.apply_began)
+        return Following(self.job, self.note.plan, link, engine)
+
+    def _begin(self, following: Following) -> None:
+        if not self.note.apply_began:
+            self.job.reporter.report(StepStarted(Step.CATCH_UP, self.job.database.id))
+        if not self.note.is_paused:
+            following.engine.start()
+        self._remember(replace(self.note, apply_began=True))
+
+    def _remember(self, note: FollowNote) -> None:
+        if note != self.note:
+            write_note(self.job, note)
+            self.note = note
+
+    # --- the loop ---
+
+    def _keep(self, following: Following, direction: Direction, serve: Serve) -> DatabaseOutcome | None:
+        """Look and serve; wait as long as it takes for a server that is away."""
+        pauses = iter(PAUSES_SECONDS)
+        try:
+            while True:
+                try:
+                    identity = self.note.source_identity if direction is Direction.FORWARD else ""
+                    with watching(following, self._alarms, direction=direction, source_identity=identity) as watcher:
+                        watcher.is_paused = self.note.is_paused
+                        pauses = iter(PAUSES_SECONDS)
+                        return self._look_and_serve(watcher, serve)
+                except (ConnectionLost, ConnectionFailed) as error:
+                    self.is_quiet = False
+                    self._wait_for_server(error, next(pauses, PAUSES_SECONDS[-1]))
+        finally:
+            following.engine.stop()
+
+    def _wait_for_server(self, error: ConnectionLost | ConnectionFailed, seconds: int) -> None:
+        self.job.control.check()
+        if isinstance(error, ConnectionFailed) and error.kind not in PASSING_KINDS:
+            raise error
+        said = f" The server said: {error.server_message}" if error.server_message else ""
+        self.job.note(f"{error.message} Looking again in {seconds} s.{said}", level=Level.WARNING)
+        self._wait(seconds)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, unless somebody asks for something."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self._released.is_set():
+            self.job.control.check()
+            if self.requests.pending(self.job.database.id) is not None:
+                return
+            self._released.wait(ASK_SECONDS)
+
+    def _look_and_serve(self, watcher: Watcher, serve: Serve) -> DatabaseOutcome | None:
+        while not self._released.is_set():
+            self.job.control.check()
+            request = self.requests.pending(self.job.database.id)
+            if request is not None:
+                self.is_quiet = False
+                if (outcome := self._answer(request, watcher, serve)) is not None:
+                    return outcome
+                continue
+            watcher.look()
+            native = watcher.following.engine.kind is ApplyKind.SERVER_TO_SERVER
+            self.is_quiet = native and watcher.is_caught_up
+            self._wait(SAMPLE_SECONDS)
+        return None
+
+    def _answer(self, request: PersonRequest, watcher: Watcher, serve: Serve) -> DatabaseOutcome | None:
+        """An error that is expected ends the request, and not the migration."""
+        try:
+            return serve(request, watcher)
+        except Stopped:
+            raise
+        except EngineError as error:
+            self.requests.end(request, succeeded=False, message=f"{error.message} {error.hint}".strip())
+            return None
+
+    # --- before the cutover ---
+
+    def _serve_forward(self, request: PersonRequest, watcher: Watcher) -> DatabaseOutcome | None:
+        match request.kind:
+            case RequestKind.PAUSE | RequestKind.CONTINUE:
+                self._rest(request, watcher)
+            case RequestKind.REHEARSE:
+                self._end(request, crossings.rehearse(watcher.following, request), CutoverResult.REHEARSED)
+            case RequestKind.CUTOVER:
+                ended = crossings.cut_over(watcher.following, request)
+                self._end(request, ended, CutoverResult.DONE)
+                if ended.result is CutoverResult.DONE:
+                    return self._after_cutover(watcher.following)
+            case _:
+                raise Refused(NOT_YET)
+        return None
+
+    def _rest(self, request: PersonRequest, watcher: Watcher) -> None:
+        is_paused = request.kind is RequestKind.PAUSE
+        self._remember(replace(self.note, is_paused=is_paused))
+        watcher.is_paused = is_paused
+        if is_paused:
+            watcher.following.engine.pause()
+        elif not watcher.is_drifting:
+            watcher.following.engine.start()
+        self.requests.end(request, succeeded=True)
+
+    def _end(self, request: PersonRequest, ended: CutoverEnded, wanted: CutoverResult) -> None:
+        message = " ".join(part for part in (ended.message, ended.hint) if part)
+        self.requests.end(request, succeeded=ended.result is wanted, message=message)
+
+    def _settle(self, following: Following) -> None:
+        """Bring to an end what a run before this one was interrupted in, and the request with it."""
+        for direction in Direction:
+            way = following if direction is Direction.FORWARD else self._back(following)
+            ended = crossings.settle(way, direction) if crossings.is_interrupted(self.job, direction) else None
+            request = self.requests.pending(self.job.database.id) if ended else None
+            if ended and request and request.kind in (RequestKind.CUTOVER, RequestKind.GO_BACK):
+                self._end(request, ended, CutoverResult.DONE)
+
+    # --- after it ---
+
+    def _after_cutover(self, following: Following) -> DatabaseOutcome | None:
+        if crossings.is_gone_back(self.job):
+            return self._left(self._back(following))
+        if not self.job.spec.online.fall_back:
+            return self._finish(following, reopen_left=False)
+        back = self._back(following)
+        back.engine.start()
+        return self._keep(back, Direction.REVERSE, self._serve_back)
+
+    def _back(self, following: Following) -> Following:
+        return crossings.followed_back(
+            following, lambda link: make_engine(self.job, link, ApplyKind.THROUGH_PORTAL, made_before=False)
+        )
+
+    def _serve_back(self, request: PersonRequest, watcher: Watcher) -> DatabaseOutcome | None:
+        match request.kind:
+            case RequestKind.GO_BACK:
+                ended = crossings.go_back(watcher.following, request)
+                self._end(request, ended, CutoverResult.DONE)
+                return self._left(watcher.following) if ended.result is CutoverResult.DONE else None
+            case RequestKind.REHEARSE:
+                ended = crossings.rehearse(watcher.following, request, back=True)
+                self._end(request, ended, CutoverResult.REHEARSED)
+            case RequestKind.FINISH:
+                outcome = self._finish(watcher.following, reopen_left=True)
+                self.requests.end(request, succeeded=True)
+                return outcome
+            case _:
+                raise Refused(OVER)
+        return None
+
+    def _finish(self, following: Following, *, reopen_left: bool) -> DatabaseOutcome:
+        """The report that the database is finished is stored before the notes that make it recognizable go."""
+        verified, losses = crossings.verified_at_cutover(self.job), self.note.losses
+        self.job.reporter.report(DatabaseFinished(self.job.database.id, verified, losses=losses))
+        crossings.finish(following, reopen_left=reopen_left)
+        return DatabaseOutcome(self.job.database.id, verified, losses=losses)
+
+    def _left(self, back: Following) -> DatabaseOutcome:
+        """The source is in use again; what is on the target stays there as a copy of that moment."""
+        crossings.finish(back, reopen_left=False)
+        return DatabaseOutcome(self.job.database.id, NOT_VERIFIED)

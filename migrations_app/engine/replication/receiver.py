@@ -1,0 +1,184 @@
+"""Read a slot's stream and make batches of it; tell the server what is committed, whatever else takes long."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+from migrations_app.engine.control import Control
+from migrations_app.engine.postgres import replication_stream
+from migrations_app.engine.postgres.replication_stream import HEADER_BYTES, ReplicationStream
+from migrations_app.engine.replication import pgoutput
+from migrations_app.engine.replication.batch import Batch, Handover
+from migrations_app.engine.replication.pgoutput import Decoder
+
+CONFIRM_SECONDS = 1.0
+IDLE_POSITION_SECONDS = 2.0
+WAIT_SECONDS = 0.5
+PATIENCE_SECONDS = 0.05
+_BODY = HEADER_BYTES + 1
+_CHANGES = frozenset((pgoutput.INSERT, pgoutput.UPDATE, pgoutput.DELETE, pgoutput.TRUNCATE))
+
+
+class Wake:
+    """Lets another thread end a wait."""
+
+    def __init__(self) -> None:
+        self.reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def __call__(self) -> None:
+        try:
+            os.write(self._writer, b"!")
+        except BlockingIOError:
+            return  # it is full of wishes already
+
+    def drain(self) -> None:
+        """Forget the wishes so far."""
+        try:
+            os.read(self.reader, 4096)
+        except BlockingIOError:
+            return  # nobody woke us
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        os.close(self.reader)
+        os.close(self._writer)
+
+
+class Receiver:
+    """Used by one thread; ``applied_lsn`` tells it what is committed on the subscriber.
+
+    A transaction that ends at or before ``first_lsn`` was applied before and is passed over. Batches end at about
+    ``batch_bytes``, at the end of a transaction where one is near.
+    """
+
+    def __init__(
+        self,
+        stream: ReplicationStream,
+        *,
+        handover: Handover,
+        first_lsn: int,
+        codec: str,
+        batch_bytes: int,
+        control: Control,
+        wake: Wake,
+        applied_lsn: Callable[[], int],
+        pausing: Callable[[], bool],
+    ) -> None:
+        self._stream = stream
+        self._handover = handover
+        self._decoder = Decoder(codec)
+        self._decode = self._decoder.change
+        self._batch_bytes = batch_bytes
+        self._control = control
+        self._wake = wake
+        self._applied_lsn = applied_lsn
+        self._pausing = pausing
+        self._first_lsn = first_lsn
+        self._batch = Batch()
+        self._began_at = 0.0
+        self._in_transaction = False
+        self._skipping = False
+        self._answer_wanted = False
+        self._confirmed = (0, 0)
+        self._confirmed_at = 0.0
+        self._idle_position_at = 0.0
+        self.received_lsn = first_lsn
+
+    def run(self) -> None:
+        """Read until somebody pauses or stops the apply. Raises ``EngineError``."""
+        self._stream.watch(self._wake.reader)
+        while not (self._pausing() and not self._in_transaction):
+            self._control.check()
+            self._read_what_is_there()
+            self._between()
+            self._stream.wait(WAIT_SECONDS)
+            self._wake.drain()
+        self._flush()
+        self._handover.close()
+
+    def _read_what_is_there(self) -> None:
+        take, read, batch_bytes = self._stream.take, self._read, self._batch_bytes
+        while (data := take()) is not None:
+            if data[0] == replication_stream.XLOG_DATA:
+                kind = data[HEADER_BYTES]
+                read(data, kind)
+                if self._batch.size_bytes >= batch_bytes:
+                    self._flush()
+                if kind == pgoutput.COMMIT and self._pausing():
+                    return
+            elif data[0] == replication_stream.KEEPALIVE:
+                self._keep_alive(data)
+
+    def _read(self, data: bytes, kind: int) -> None:
+        if kind in _CHANGES:
+            if self._skipping:
+                return
+            batch = self._batch
+            batch.size_bytes += len(data) + self._decode(data, _BODY, kind, batch.changes).overhead_bytes
+        elif kind == pgoutput.BEGIN:
+            self._in_transaction = True
+            self._skipping = pgoutput.begin_lsn(data, _BODY) < self._first_lsn
+        elif kind == pgoutput.COMMIT:
+            self._commit(pgoutput.commit_end_lsn(data, _BODY))
+        elif kind == pgoutput.RELATION:
+            self._decoder.relation(data, _BODY)
+
+    def _commit(self, end_lsn: int) -> None:
+        self._in_transaction = False
+        self.received_lsn = max(self.received_lsn, end_lsn)
+        if self._skipping:
+            self._skipping = False
+            return
+        if not self._batch.transactions:
+            self._began_at = time.monotonic()
+        self._batch.transactions += 1
+        self._batch.end_lsn = end_lsn
+        if self._batch.changes and self._handover.idle and time.monotonic() - self._began_at > PATIENCE_SECONDS:
+            self._flush()
+
+    def _keep_alive(self, data: bytes) -> None:
+        """Everything before the place that a keepalive names was sent; it moves the position in its turn."""
+        end_lsn, wants_answer = replication_stream.keepalive(data)
+        self._answer_wanted = self._answer_wanted or wants_answer
+        if self._in_transaction:
+            return
+        self.received_lsn = max(self.received_lsn, end_lsn)
+        if self._batch.transactions:
+            self._batch.end_lsn = max(self._batch.end_lsn, end_lsn)
+
+    def _between(self) -> None:
+        """Nothing more has arrived: hand over what there is, and answer the server."""
+        if not self._in_transaction and self._handover.idle:
+            if self._batch.changes:
+                self._flush()
+            elif self.received_lsn > self._applied_lsn() and self._is_time_for_position():
+                self._batch.end_lsn = self.received_lsn
+                self._idle_position_at = time.monotonic()
+                self._flush()
+        self._confirm()
+
+    def _is_time_for_position(self) -> bool:
+        return self._answer_wanted or time.monotonic() - self._idle_position_at >= IDLE_POSITION_SECONDS
+
+    def _flush(self) -> None:
+        """Hand the batch over; while there is no room for it, the server still hears from us."""
+        if not (self._batch.changes or self._batch.end_lsn):
+            return
+        if self._in_transaction:
+            self._batch.end_lsn = 0
+        while not self._handover.offer(self._batch, timeout_seconds=WAIT_SECONDS):
+            self._control.check()
+            self._confirm()
+        self._batch = Batch()
+
+    def _confirm(self) -> None:
+        now = time.monotonic()
+        state = (self.received_lsn, self._applied_lsn())
+        due = now - self._confirmed_at >= CONFIRM_SECONDS
+        if not (due or self._answer_wanted or state[1] != self._confirmed[1]):
+            return
+        self._stream.confirm(received_lsn=state[0], applied_lsn=state[1])
+        self._answer_wanted = False
+        self._confirmed, self._confirmed_at = state, now

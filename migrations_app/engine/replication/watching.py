@@ -1,0 +1,313 @@
+"""Look at a followed database every two seconds: how far behind it is, and whether anything is about to go wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from migrations_app.engine.errors import EngineError
+from migrations_app.engine.events import CaughtUp, Direction, ReplicationSampled, Step, StepFinished, StepStarted
+from migrations_app.engine.findings import Level
+from migrations_app.engine.postgres import Connection
+from migrations_app.engine.postgres.queries.reading import fetch
+from migrations_app.engine.replication import alarms
+from migrations_app.engine.replication.alarms import Alarms
+from migrations_app.engine.replication.apply import ApplyKind, ApplyState, ApplyStatus
+from migrations_app.engine.replication.drift import Difference, find_drift, tables_made_since
+from migrations_app.engine.replication.heartbeat import SCHEMA, TABLE, beat, read_beat
+from migrations_app.engine.replication.link import Following
+from migrations_app.engine.replication.logical_slot import SlotState, drop_slot, read_slot
+from migrations_app.engine.replication.publication import published_tables
+from migrations_app.engine.replication.source_identity import is_another, read_source_identity
+
+SAMPLE_SECONDS, COMPARE_SECONDS = 2.0, 30.0
+FRESH_SECONDS, SMALL_BYTES = 5.0, 1024 * 1024
+STUCK_SECONDS = 60.0
+NOW = "SELECT (pg_catalog.pg_current_wal_insert_lsn() - '0/0')::int8, clock_timestamp()"
+START_AGAIN = "The changes since then are lost. Start a new migration of this database."
+
+
+class SlotLost(EngineError):
+    """Changes are missing for good."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One look. ``lag_seconds`` is None without a heartbeat, or before the first one arrived."""
+
+    status: ApplyStatus
+    source_lsn: int
+    slot: SlotState
+    lag_seconds: float | None
+
+    @property
+    def lag_bytes(self) -> int:
+        """Log that is written and not applied, of all databases of the server."""
+        return max(0, self.source_lsn - self.status.applied_lsn)
+
+    @property
+    def retained_bytes(self) -> int:
+        """Log that the slot holds back."""
+        return max(0, self.source_lsn - self.slot.restart_lsn)
+
+    def is_close(self, *, with_heartbeat: bool) -> bool:
+        """Tell whether what changes is on the other side within moments."""
+        if self.status.state is not ApplyState.APPLYING:
+            return False
+        if with_heartbeat:
+            return self.lag_seconds is not None and self.lag_seconds < FRESH_SECONDS
+        return self.lag_bytes < SMALL_BYTES
+
+
+@dataclass
+class Watcher:
+    """Looks with two sessions of its own; used by one thread. ``source_identity`` is that of the slot's beginning."""
+
+    following: Following
+    publisher: Connection
+    subscriber: Connection
+    alarms: Alarms
+    direction: Direction = Direction.FORWARD
+    source_identity: str = ""
+    is_paused: bool = False  # by a person
+    is_caught_up: bool = False
+    is_drifting: bool = False
+    _close_looks: int = 0
+    _compared_at: float = field(default=-COMPARE_SECONDS)
+    _progress: tuple[int, int, float] = (0, 0, 0.0)
+
+    def look(self) -> Sample:
+        """Beat, measure, report. Raises ``SlotLost`` where changes are missing for good."""
+        plan = self.following.plan
+        if plan.with_heartbeat:
+            beat(self.publisher)
+        sample = self._sample()
+        self._report(sample)
+        self._look_for_trouble(sample)
+        if time.monotonic() - self._compared_at >= COMPARE_SECONDS:
+            self._compared_at = time.monotonic()
+            self._compare()
+        self._tell_whether_close(sample)
+        return sample
+
+    def _sample(self) -> Sample:
+        following = self.following
+        slot = read_slot(self.publisher, following.link.name)
+        if slot is None or slot.is_lost:
+            raise self._lost(slot)
+        status = following.engine.status()
+        row = self.publisher.execute(NOW).fetchone()
+        lsn, now = (int(row[0]), row[1]) if row else (0, None)
+        return Sample(status, lsn, slot, self._lag_seconds(now))
+
+    def _lag_seconds(self, now: datetime | None) -> float | None:
+        if not self.following.plan.with_heartbeat or now is None:
+            return None
+        beaten = read_beat(self.subscriber)
+        return None if beaten is None else max(0.0, (now - beaten).total_seconds())
+
+    def _lost(self, slot: SlotState | None) -> SlotLost:
+        name, label = self.following.link.name, self.following.link.publisher.endpoint.label
+        if slot is not None:
+            return SlotLost(
+                f"{label} removed log that the replication slot {name} still needs.",
+                hint=f"max_slot_wal_keep_size (or idle_replication_slot_timeout) was exceeded there. {START_AGAIN}",
+            )
+        hint = f"A person dropped it, or a failover made a server the source that did not have it. {START_AGAIN}"
+        return SlotLost(f"There is no replication slot {name} on {label} any more.", hint=hint)
+
+    def _report(self, sample: Sample) -> None:
+        self.following.job.reporter.report(
+            ReplicationSampled(
+                self.following.job.database.id,
+                self.direction,
+                sample.status,
+                source_lsn=sample.source_lsn,
+                lag_bytes=sample.lag_bytes,
+                lag_seconds=sample.lag_seconds,
+                retained_wal_bytes=sample.retained_bytes,
+                wal_status=sample.slot.wal_status,
+            )
+        )
+
+    def _tell_whether_close(self, sample: Sample) -> None:
+        job = self.following.job
+        is_close = sample.is_close(with_heartbeat=self.following.plan.with_heartbeat) and not self.is_drifting
+        self._close_looks = self._close_looks + 1 if is_close else 0
+        if self._close_looks >= 2 and not self.is_caught_up:
+            self.is_caught_up = True
+            if self.direction is Direction.FORWARD:
+                job.reporter.report(StepFinished(Step.CATCH_UP, job.database.id))
+                job.reporter.report(CaughtUp(job.database.id))
+        elif not is_close and self.is_caught_up:
+            self.is_caught_up = False
+            if self.direction is Direction.FORWARD:
+                job.reporter.report(StepStarted(Step.CATCH_UP, job.database.id))
+
+    # --- trouble ---
+
+    def _look_for_trouble(self, sample: Sample) -> None:
+        self._look_at_retained(sample)
+        self._look_at_apply(sample)
+        self._look_at_progress(sample)
+
+    def _look_at_retained(self, sample: Sample) -> None:
+        link, online = self.following.link, self.following.job.spec.online
+        label, kept = link.publisher.endpoint.label, sample.retained_bytes
+        if kept <= online.retained_wal_bytes:
+            self.alarms.end(alarms.RETAINED)
+            return
+        if online.protect_source and kept > 2 * online.retained_wal_bytes:
+            drop_slot(link.publisher, link.publisher_database, link.name)
+            raise SlotLost(
+                f"The replication slot {link.name} held back {kept:,} bytes of the log of {label} and was dropped, "
+                "as chosen, so that its disk does not fill.",
+                hint=START_AGAIN,
+            )
+        self.alarms.raise_(
+            alarms.RETAINED,
+            f"replication slot {link.name}",
+            f"It holds back {kept:,} bytes of the log of {label}; {online.retained_wal_bytes:,} were allowed.",
+            fix="Look why the changes are applied slowly, watch that server's free space, or cancel the migration.",
+            level=Level.WARNING,
+        )
+
+    def _look_at_apply(self, sample: Sample) -> None:
+        status = sample.status
+        if status.state is not ApplyState.BROKEN:
+            self.alarms.end(alarms.APPLY_BROKEN)
+            return
+        self.alarms.raise_(
+            alarms.APPLY_BROKEN,
+            f"apply of {self.following.link.subscriber_database}",
+            status.error,
+            fix=status.hint or "Mend what the server names, then let the database continue.",
+            server_message=status.server_message,
+            level=Level.FAILED,
+            episode=status.error[:80],
+        )
+
+    def _look_at_progress(self, sample: Sample) -> None:
+        """Something is there to apply, and for a minute nothing was."""
+        applied, _, since = self._progress
+        now, status = time.monotonic(), sample.status
+        if status.applied_lsn != applied or not since or status.state is ApplyState.PAUSED or self.is_drifting:
+            self._progress = (status.applied_lsn, sample.source_lsn, now)
+            self.alarms.end(alarms.NO_PROGRESS)
+            return
+        if now - since < STUCK_SECONDS or sample.lag_bytes < SMALL_BYTES:
+            return
+        self.alarms.raise_(
+            alarms.NO_PROGRESS,
+            f"apply of {self.following.link.subscriber_database}",
+            f"Nothing was applied for {now - since:.0f} s, and {sample.lag_bytes:,} bytes wait ({status.state}). "
+            f"{status.error}".strip(),
+            fix=status.hint
+            or "A large transaction may be on its way; else look for locks in pg_stat_activity where changes arrive.",
+            server_message=status.server_message,
+        )
+
+    # --- what is compared now and then ---
+
+    def _compare(self) -> None:
+        self._compare_source()
+        self._compare_subscription()
+        if self.direction is Direction.FORWARD:
+            self._compare_tables()
+        self._compare_columns(find_drift(self.publisher, self.subscriber, self.following.link))
+
+    def _compare_source(self) -> None:
+        now = read_source_identity(self.publisher)
+        label = self.following.link.publisher.endpoint.label
+        if is_another(self.source_identity, now):
+            self.alarms.raise_(
+                alarms.OTHER_SERVER,
+                f"server {label}",
+                f"It is another server, or on another time line, than when the slot was made: {now} instead of "
+                f"{self.source_identity} (system identifier and time line).",
+                fix="Let the cutover compare rows in full; it opens the target only if they are the same.",
+            )
+
+    def _compare_subscription(self) -> None:
+        link = self.following.link
+        if self.following.engine.kind is not ApplyKind.SERVER_TO_SERVER:
+            return
+        published = published_tables(self.publisher, link.publications)
+        known = {
+            (row.schema, row.name) for row in fetch(self.subscriber, "follow_subscribed", _Subscribed, name=link.name)
+        }
+        missing = sorted(f"{schema}.{name}" for schema, name in published - known)
+        expected = {table.full_name for table in link.tables}
+        expected |= {(SCHEMA, TABLE)} if self.following.plan.with_heartbeat else set()
+        missing += sorted(f"{schema}.{name} (not published)" for schema, name in expected - published)
+        if not missing:
+            self.alarms.end(alarms.NOT_SUBSCRIBED)
+            return
+        self.alarms.raise_(
+            alarms.NOT_SUBSCRIBED,
+            f"subscription {link.name}",
+            f"It does not know these tables: {', '.join(missing[:20])}.",
+            fix="Nobody may change our publication. Start a new migration of this database, unless nothing was changed "
+            "in these tables.",
+            level=Level.FAILED,
+            episode=" ".join(missing),
+        )
+
+    def _compare_tables(self) -> None:
+        made = tables_made_since(self.following.job, self.publisher, self.following.plan)
+        self.alarms.end(alarms.MADE_SINCE, but={f"table {name}" for name in made})
+        for name in made[:50]:
+            self.alarms.raise_(
+                alarms.MADE_SINCE,
+                f"table {name}",
+                "It was made on the source after the copy began.",
+                fix="Drop it on the source before the cutover, or copy it by hand after it (pg_dump --table), or leave "
+                "it out of the migration.",
+            )
+
+    def _compare_columns(self, found: list[Difference]) -> None:
+        self.alarms.end(alarms.DRIFT, but={f"table {each.table}" for each in found})
+        for each in found:
+            self.alarms.raise_(
+                alarms.DRIFT,
+                f"table {each.table}",
+                each.saw,
+                fix="Make both sides alike: run the script on the target, or take the change back on the source.",
+                fix_sql="\n".join(each.statements),
+                episode=each.saw,
+            )
+        self._rest_while_drifting(is_drifting=bool(found))
+
+    def _rest_while_drifting(self, *, is_drifting: bool) -> None:
+        if is_drifting and not self.is_drifting:
+            self.is_drifting = True
+            self.following.engine.pause()
+        elif self.is_drifting and not is_drifting:
+            self.is_drifting = False
+            if not self.is_paused:
+                self.following.engine.start()
+
+
+@dataclass(frozen=True)
+class _Subscribed:
+    schema: str
+    name: str
+
+
+@contextmanager
+def watching(
+    following: Following, alarms_: Alarms, *, direction: Direction = Direction.FORWARD, source_identity: str = ""
+) -> Iterator[Watcher]:
+    """Open the sessions of a watcher; the one on the publisher may write, where a heartbeat is wanted."""
+    link, plan = following.link, following.plan
+    with ExitStack() as opened:
+        publisher = opened.enter_context(
+            link.publisher.connected(link.publisher_database, purpose="watch", read_only=not plan.with_heartbeat)
+        )
+        subscriber = opened.enter_context(
+            link.subscriber.connected(link.subscriber_database, purpose="watch", read_only=True)
+        )
+        yield Watcher(following, publisher, subscriber, alarms_, direction, source_identity)

@@ -1,0 +1,26 @@
+"""What of the target sleeps until the migration ends, as it will be then: the comparison takes it for awake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from migrations_app.engine.postgres import Connection
+from migrations_app.engine.target.event_triggers import read_asleep
+from migrations_app.engine.target.guards import ROW_SECURITY, read_guards
+
+Sleepers = Mapping[tuple[str, str, str], Any]  # class and name of an object, and a property, with its value to be
+
+
+def read_sleepers(target: Connection) -> Sleepers:
+    """Return event triggers, triggers, rules and forced row security that our notes will enable."""
+    found: dict[tuple[str, str, str], Any] = {
+        ("event trigger", name, "enabled"): state for name, state in read_asleep(target).items()
+    }
+    for guard in read_guards(target):
+        table = f"{guard.schema}.{guard.table}"
+        if guard.kind == ROW_SECURITY:
+            found["table definition", table, "forced row security"] = True
+        else:
+            found[guard.kind, f"{table}.{guard.name}", "enabled"] = guard.state
+    return found

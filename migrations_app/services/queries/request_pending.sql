@@ -1,0 +1,11 @@
+-- Ask who owns the run of a migration, and for the oldest request for one of its databases that has not ended.
+SELECT run.fence, request.id, request.kind, request.verification
+FROM migrations_app_run AS run
+LEFT JOIN LATERAL (
+    SELECT id, kind, verification
+    FROM migrations_app_replicationrequest
+    WHERE database_id = %(database_id)s AND ended_at IS NULL
+    ORDER BY id
+    LIMIT 1
+) AS request ON true
+WHERE run.migration_id = %(migration_id)s

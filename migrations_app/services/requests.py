@@ -1,0 +1,263 @@
+"""What people ask of databases that are being followed: row and event first, then the doorbell.
+
+``RowRequests`` is the engine's side of it: ``engine.ports.Requests`` on the same rows, guarded by the run's fence.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, connections, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from migrations_app.engine.findings import Level
+from migrations_app.engine.ports import PersonRequest, RequestKind
+from migrations_app.engine.spec import VerificationLevel
+from migrations_app.following import FollowedDatabase, followed_databases, takes_requests, why_not
+from migrations_app.models import (
+    EventKind,
+    Migration,
+    MigrationEvent,
+    OnlinePhase,
+    ReplicationRequest,
+    State,
+)
+from migrations_app.services.consent import Person
+from migrations_app.services.lease import LEASE_SECONDS, fenced, lease_lost
+from migrations_app.services.patience import patiently
+from migrations_app.services.queries import query
+from migrations_app.services.recording.ledger import clean
+from migrations_app.services.runs import ActionRefused, lock_run, ring
+
+ASKED_WORDS = {
+    RequestKind.REHEARSE: "Asked for a rehearsal of the cutover",
+    RequestKind.CUTOVER: "Asked for the cutover",
+    RequestKind.PAUSE: "Asked to pause replication",
+    RequestKind.CONTINUE: "Asked to let replication go on",
+    RequestKind.GO_BACK: "Asked to go back to the source",
+    RequestKind.FINISH: "Asked to finish, which gives up the way back",
+}
+VERIFICATION_WORDS = {
+    VerificationLevel.FULL: "with full verification",
+    VerificationLevel.COUNTS: "with row counts compared",
+    VerificationLevel.NONE: "without verification",
+}
+VERIFYING = (RequestKind.REHEARSE, RequestKind.CUTOVER, RequestKind.GO_BACK)
+
+
+def request_cutover(
+    migration_id: UUID,
+    *,
+    by: Person,
+    database_id: UUID | None = None,
+    verification: VerificationLevel | None = None,
+) -> list[ReplicationRequest]:
+    """Ask for the cutover of one database, or of all that are not cut over yet. Raises ``ActionRefused``.
+
+    ``verification`` None takes the level that was chosen in the wizard.
+    """
+    return _ask(migration_id, RequestKind.CUTOVER, by=by, database_id=database_id, verification=verification)
+
+
+def request_rehearsal(
+    migration_id: UUID,
+    *,
+    by: Person,
+    database_id: UUID | None = None,
+    verification: VerificationLevel | None = None,
+) -> list[ReplicationRequest]:
+    """Ask how long a cutover would take now; the source is not closed. Raises ``ActionRefused``."""
+    return _ask(migration_id, RequestKind.REHEARSE, by=by, database_id=database_id, verification=verification)
+
+
+def pause_replication(migration_id: UUID, *, by: Person, database_id: UUID | None = None) -> list[ReplicationRequest]:
+    """Ask to stop applying; the slot keeps what follows. Raises ``ActionRefused``."""
+    return _ask(migration_id, RequestKind.PAUSE, by=by, database_id=database_id)
+
+
+def continue_replication(
+    migration_id: UUID, *, by: Person, database_id: UUID | None = None
+) -> list[ReplicationRequest]:
+    """Ask to apply again after a pause or an error. Raises ``ActionRefused``."""
+    return _ask(migration_id, RequestKind.CONTINUE, by=by, database_id=database_id)
+
+
+def request_go_back(
+    migration_id: UUID,
+    *,
+    by: Person,
+    database_id: UUID | None = None,
+    verification: VerificationLevel | None = None,
+) -> list[ReplicationRequest]:
+    """Ask to make the source the one in use again, with what was written since. Raises ``ActionRefused``."""
+    return _ask(migration_id, RequestKind.GO_BACK, by=by, database_id=database_id, verification=verification)
+
+
+def request_finish(migration_id: UUID, *, by: Person, database_id: UUID | None = None) -> list[ReplicationRequest]:
+    """Ask to give up the way back and remove everything of ours from both servers. Raises ``ActionRefused``."""
+    return _ask(migration_id, RequestKind.FINISH, by=by, database_id=database_id)
+
+
+def _ask(
+    migration_id: UUID,
+    kind: RequestKind,
+    *,
+    by: Person,
+    database_id: UUID | None,
+    verification: VerificationLevel | None = None,
+) -> list[ReplicationRequest]:
+    with transaction.atomic():
+        lock_run(migration_id)
+        migration = Migration.objects.select_for_update(of=("self",)).get(pk=migration_id)
+        chosen = _chosen(migration, kind, database_id)
+        level = verification or VerificationLevel(migration.cutover_verification)
+        rows = [_store(migration, followed, kind, level, by) for followed in chosen]
+        Migration.objects.filter(pk=migration_id).update(revision=F("revision") + 1)
+        ring(migration_id)
+    return rows
+
+
+def _chosen(migration: Migration, kind: RequestKind, database_id: UUID | None) -> Sequence[FollowedDatabase]:
+    """The databases to ask for; of all of them none may be in the way of a cutover, so that nobody is surprised."""
+    if not takes_requests(migration):
+        label = "being canceled" if migration.cancel_requested_at else State(migration.state).label.lower()
+        raise ActionRefused(f"{migration.name} is {label}.", hint="Only a database that is being followed can be.")
+    followed = followed_databases(migration)
+    if database_id is not None:
+        followed = [each for each in followed if each.database.pk == database_id]
+    refusals = {each.name: why_not(each, kind) for each in followed}
+    able = [each for each in followed if not refusals[each.name]]
+    if not able:
+        hint = " ".join(why for why in refusals.values() if why)
+        raise ActionRefused(_nothing_to(kind, migration), hint=hint or "No database is being followed yet.")
+    if kind is RequestKind.CUTOVER and database_id is None:
+        _require_all(migration, able)
+    return able
+
+
+def _require_all(migration: Migration, able: Sequence[FollowedDatabase]) -> None:
+    ended = (State.SUCCEEDED, State.FAILED, State.CANCELED)
+    still_there = migration.databases.exclude(state__in=ended).exclude(phase=OnlinePhase.CUT_OVER)
+    missing = still_there.exclude(pk__in=[each.database.pk for each in able])
+    names = ", ".join(missing.order_by("source_name").values_list("source_name", flat=True))
+    if names:
+        hint = "Wait for it, or cut over the others one by one."
+        raise ActionRefused(f"Not every database can be cut over now: not {names}.", hint=hint)
+
+
+def _nothing_to(kind: RequestKind, migration: Migration) -> str:
+    words = {
+        RequestKind.REHEARSE: "No cutover can be rehearsed",
+        RequestKind.CUTOVER: "Nothing can be cut over",
+        RequestKind.PAUSE: "Nothing can be paused",
+        RequestKind.CONTINUE: "Nothing is paused",
+        RequestKind.GO_BACK: "There is no way back",
+        RequestKind.FINISH: "There is nothing to finish",
+    }
+    return f"{words[kind]} in {migration.name} now."
+
+
+def _store(
+    migration: Migration, followed: FollowedDatabase, kind: RequestKind, level: VerificationLevel, by: Person
+) -> ReplicationRequest:
+    suffix = f", {VERIFICATION_WORDS[level]}" if kind in VERIFYING else ""
+    who = f" ({by.name}, on the command line)" if by.name else ""
+    MigrationEvent.objects.create(
+        migration=migration,
+        database=followed.database,
+        kind=EventKind.ACTION,
+        message=f"{ASKED_WORDS[kind]}{suffix}.{who}",
+        actor=by.user,
+        address=by.address,
+    )
+    return ReplicationRequest.objects.create(
+        database=followed.database,
+        kind=kind.value,
+        verification=level.value,
+        asked_by=by.user,
+        asked_from=by.name,
+        address=by.address,
+    )
+
+
+class RowRequests:
+    """The open requests of one migration, for the run that holds ``fence``; called from several threads."""
+
+    def __init__(self, migration_id: UUID, *, fence: int) -> None:
+        self.migration_id = migration_id
+        self.fence = fence
+        self._lock = threading.Lock()
+        self._connection = connections["default"].copy()
+        self._connection.inc_thread_sharing()
+
+    def close(self) -> None:
+        """Close the connection; a later call opens it again."""
+        with self._lock:
+            self._connection.close()
+
+    def pending(self, database_id: str) -> PersonRequest | None:
+        """Return the oldest request that has not ended. Raises ``LeaseLost`` when the fence is old."""
+        with self._lock:
+            row = patiently(lambda _: self._fetch(database_id), connection=self._connection, seconds=LEASE_SECONDS)
+        if row is None or row[0] != self.fence:
+            raise lease_lost()
+        _, pk, kind, verification = row
+        if pk is None:
+            return None
+        return PersonRequest(str(pk), RequestKind(kind), database_id, VerificationLevel(verification))
+
+    def end(self, request: PersonRequest, *, succeeded: bool, message: str = "") -> None:
+        """Store that a request was carried out, or why not. Raises ``LeaseLost`` when the fence is old."""
+        try:
+            patiently(
+                lambda _: self._end(request, succeeded, clean(message)),
+                connection=connection,
+                seconds=LEASE_SECONDS,
+            )
+        finally:
+            if not connection.in_atomic_block:
+                connection.close()  # the engine's thread may end without asking us
+
+    def _fetch(self, database_id: str) -> tuple[Any, ...] | None:
+        with self._connection.cursor() as cursor:
+            values = {"migration_id": self.migration_id, "database_id": UUID(database_id)}
+            cursor.execute(query("request_pending"), values)
+            row: tuple[Any, ...] | None = cursor.fetchone()
+            return row
+
+    def _end(self, request: PersonRequest, succeeded: bool, message: str) -> None:
+        with fenced(self.migration_id, fence=self.fence):
+            rows = ReplicationRequest.objects.filter(pk=int(request.id), ended_at__isnull=True)
+            if not rows.update(ended_at=Now(), succeeded=succeeded, message=message):
+                return  # it was stored before, without our hearing of it
+            if line := _end_words(request.kind, succeeded, message):
+                self._note(request, line, is_error=not succeeded)
+            Migration.objects.filter(pk=self.migration_id).update(revision=F("revision") + 1)
+
+    def _note(self, request: PersonRequest, line: str, *, is_error: bool) -> None:
+        MigrationEvent.objects.create(
+            migration_id=self.migration_id,
+            database_id=UUID(request.database_id),
+            kind=EventKind.ERROR if is_error else EventKind.NOTE,
+            level=str(Level.FAILED if is_error else Level.INFO),
+            message=line,
+        )
+
+
+def _end_words(kind: RequestKind, succeeded: bool, message: str) -> str:
+    """What the log says; how a cutover went is told by its own lines."""
+    if not succeeded:
+        return f"Not done: {kind_label(kind)}. {message}".rstrip()
+    if kind is RequestKind.FINISH:
+        return f"Finished: the way back is given up. {message}".rstrip()
+    return message
+
+
+def kind_label(kind: RequestKind) -> str:
+    """Return what was asked for, as a person reads it."""
+    label: str = ReplicationRequest(kind=kind.value).get_kind_display()
+    return label.lower()

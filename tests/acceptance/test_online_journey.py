@@ -1,0 +1,129 @@
+"""A DBA moves a database that is in use by clicking: follow, rehearse, cut over, look at the way back, finish."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import pytest
+from playwright.sync_api import expect
+
+from portal.demo.sample import build_sample
+from tests.acceptance.browser import Visitor, chromium
+from tests.acceptance.live_portal import live_portal
+from tests.acceptance.test_journey import fill_server
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def portal(servers, tmp_path_factory):
+    with live_portal(tmp_path_factory.mktemp("online"), database_server=servers.get(17, name="portal")) as running:
+        yield running
+
+
+class Shopping:
+    """Customers who write while the database moves; what a closed database refuses is not written."""
+
+    def __init__(self, source, database: str) -> None:
+        self._source, self._database, self._end = source, database, threading.Event()
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self.written = 0
+
+    def _write(self) -> None:
+        with self._source.connect(self._database) as connection:
+            while not self._end.wait(0.05):
+                connection.execute("INSERT INTO visits (note) VALUES ('while it moves')")
+                self.written += 1
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join()
+
+
+def test_a_dba_moves_a_database_that_is_in_use(portal, servers):
+    source, target = servers.get(17), servers.get(18, name="target")
+    with source.fresh_database("busy_shop") as database, chromium() as browser:
+        build_sample(source.cluster.conninfo(database=database), size="small", seed=3)
+        source.psql("CREATE TABLE visits (id serial PRIMARY KEY, note text)", database=database)
+        visitor = Visitor(browser, base=portal.url)
+        try:
+            with Shopping(source, database) as shopping:
+                set_up(visitor, source, target, database)
+                follow(visitor)
+            cut_over(visitor, database)
+            count = target.psql("SELECT count(*) FROM visits", database=database).strip()
+            assert count == str(shopping.written)
+            target.psql("INSERT INTO visits (note) VALUES ('on the new server')", database=database)
+            finish(visitor)
+            for server in (source, target):
+                slots = "SELECT count(*) FROM pg_replication_slots WHERE slot_name LIKE 'pgmig%'"
+                assert server.psql(slots).strip() == "0"
+            assert visitor.complaints == []
+        finally:
+            target.drop_database(database)
+
+
+def set_up(visitor: Visitor, source, target, database: str) -> None:
+    page = visitor.page
+    visitor.log_in("ada", "a long enough test password")
+    page.get_by_role("link", name="New migration").first.click()
+    page.get_by_label("Migration name").fill("shop-online")
+    page.get_by_text("On-premises server", exact=True).click()
+    page.locator("[name=mode][value=Online]").check(force=True)
+    page.get_by_role("button", name="Next: source server").click()
+    fill_server(page, source, sslmode="prefer")
+    page.get_by_role("button", name="Next: target server").click()
+    expect(page.get_by_role("heading", name="Target server")).to_be_visible(timeout=30_000)
+    fill_server(page, target, sslmode="prefer")
+    page.get_by_role("button", name="Next: databases").click()
+    expect(page.get_by_role("heading", name="Databases")).to_be_visible(timeout=30_000)
+    page.get_by_label(database, exact=True).check()
+    page.get_by_role("button", name="Next: options").click()
+    page.get_by_label("Keep a way back after the cutover").check()
+    page.get_by_label("Do not copy roles").check()
+    visitor.picture("online-options")
+    page.get_by_role("button", name="Next: review").click()
+    expect(page.locator("body")).to_contain_text("What happens on the source")
+    visitor.picture("online-review")
+    page.get_by_role("button", name=re.compile("Start validation and migration of")).click()
+    expect(page.get_by_role("heading", name="shop-online")).to_be_visible()
+
+
+def follow(visitor: Visitor) -> None:
+    page = visitor.page
+    expect(page.locator(".status-line")).to_contain_text(re.compile("Ready to cut over|ailed"), timeout=240_000)
+    assert "Ready to cut over" in page.locator(".status-line").inner_text(), page.locator("main").inner_text()
+    page.get_by_role("link", name="Replication").click()
+    expect(page.locator("#replication")).to_contain_text("Caught up", timeout=30_000)
+    page.wait_for_timeout(6_000)
+    visitor.picture("online-following")
+    page.get_by_role("link", name="Cut over…").click()
+    page.get_by_role("button", name="Rehearse the cutover").click()
+    expect(page.locator(".checklist")).to_contain_text("a cutover takes about", timeout=120_000)
+    visitor.picture("online-rehearsed")
+
+
+def cut_over(visitor: Visitor, database: str) -> None:
+    page = visitor.page
+    expect(page.locator("#confirm-cutover")).to_be_visible(timeout=30_000)
+    page.locator("#confirm-cutover").fill("shop-online")
+    page.get_by_role("button", name=f"Cut over {database}").click()
+    expect(page.locator(".verdict")).to_contain_text(re.compile(r"Cut over in \d"), timeout=120_000)
+    expect(page.locator("#cutover-forms")).to_contain_text("Finish", timeout=30_000)
+    visitor.picture("online-cut-over")
+
+
+def finish(visitor: Visitor) -> None:
+    page = visitor.page
+    page.locator("#confirm-finish").fill("shop-online")
+    page.get_by_role("button", name=re.compile("^Finish ")).click()
+    page.get_by_role("link", name="shop-online").click()
+    expect(page.locator(".status-line")).to_contain_text("Succeeded", timeout=120_000)
+    visitor.picture("online-finished")
+    page.get_by_role("link", name="Events").click()
+    visitor.picture("online-events")
