@@ -344,7 +344,7 @@ def _copy(found: Followed) -> None:
     )
     found.target.psql(
         f'ALTER SCHEMA public OWNER TO "{found.target_user}"; SET SESSION AUTHORIZATION "{found.target_user}";'
-        + dumped.stdout.decode().replace("CREATE SCHEMA public;", ""),
+        + dumped.stdout.decode().replace("CREATE SCHEMA public;", "").replace("SET transaction_timeout = 0;", ""),
         database=found.database,
     )
     with found.target.connect(found.database) as connection:

@@ -12,7 +12,7 @@ def make_engine(job: DatabaseJob, link: Link, kind: ApplyKind, *, made_before: b
     """Return an engine that is not started; ``made_before``: it was started once, by this run or an earlier one."""
     if kind is ApplyKind.SERVER_TO_SERVER:
         return ServerToServer(link, control=job.control, made_before=made_before)
-    from migrations_app.engine.replication.through_portal import ThroughPortal  # type: ignore[import-not-found]
+    from migrations_app.engine.replication.through_portal import ThroughPortal
 
     engine: ApplyEngine = ThroughPortal(link, control=job.control, reporter=job.reporter, database_id=job.database.id)
     return engine
