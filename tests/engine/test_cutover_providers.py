@@ -43,7 +43,7 @@ def test_there_and_back_without_a_superuser(servers: ServerPool, tmp_path: Path,
         with shop.as_application():
             ended = shop.cut_over(level=VerificationLevel.FULL)
         assert ended.result is CutoverResult.DONE, ended
-        assert shop.detail("fence").startswith("1 sessions ended, 4 tables locked")
+        assert shop.detail("fence").startswith("1 session ended, 4 tables locked")
         assert not [each for each in shop.log.differences if each.object_class in ("table", "sequence")]
         assert shop.same(ROWS)
         write(shop, target)
