@@ -301,9 +301,7 @@ def _fence_words(fence: ClosedFence, mark: Mark) -> str:
     words = f"{counted(fence.sessions_ended, 'session')} ended, {tables} locked at {lsn_text(mark.lsn)}"
     if fence.tables.unlocked:
         names = ", ".join(table.label for table in fence.tables.unlocked[:5])
-        words += (
-            f"; {counted(len(fence.tables.unlocked), 'table')} may not be locked by us and are watched instead: {names}"
-        )
+        words += f"; not locked for want of rights and watched instead: {names}"
     return words
 
 
