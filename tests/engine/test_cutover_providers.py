@@ -27,8 +27,13 @@ def may_replicate(played: PlayedServer) -> PlayedServer:
     return played
 
 
-@pytest.mark.parametrize("source_type", ["rds", "cloudsql", "azure", "self"])
-def test_there_and_back_without_a_superuser(servers: ServerPool, tmp_path: Path, source_type: str) -> None:
+@pytest.mark.parametrize(
+    ("source_type", "through_portal"),
+    [("rds", True), ("aurora", True), ("cloudsql", False), ("azure", True), ("self", False)],
+)
+def test_there_and_back_without_a_superuser(
+    servers: ServerPool, tmp_path: Path, source_type: str, through_portal: bool
+) -> None:
     source = may_replicate(play(servers, source_type, 15, name="cutover"))
     target = may_replicate(play(servers, "azure", 18, name="cutover"))
     with followed(
@@ -38,6 +43,7 @@ def test_there_and_back_without_a_superuser(servers: ServerPool, tmp_path: Path,
         source_login=source.admin(Side.SOURCE),
         target_login=target.admin(Side.TARGET),
         online=OnlineOptions(cutover_seconds=60, fall_back=True),
+        through_portal=through_portal,
     ) as shop:
         write(shop, source)
         with shop.as_application():
