@@ -218,7 +218,8 @@ class OnlineMove:
         """An independent proof: pg_dump prints the same for both sides, rows in any order."""
         name = database or self.databases[0]
         pairs = zip_longest(sorted(dump(self.source, name)), sorted(dump(self.target, name)))
-        assert next((pair for pair in pairs if pair[0] != pair[1]), None) is None
+        differing = next((pair for pair in pairs if pair[0] != pair[1]), None)
+        assert differing is None, differing
 
     # --- ask ---
 
