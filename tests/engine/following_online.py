@@ -80,6 +80,7 @@ class OnlineMove:
     log: EventLog = field(default_factory=EventLog)
     control: Control = field(default_factory=lambda: Control(fence=0))
     finished: dict[str, str] = field(default_factory=dict)
+    on_event: Callable[[Event], None] | None = None
     outcome: Outcome | None = None
     error: BaseException | None = None
     thread: threading.Thread | None = None
@@ -130,6 +131,8 @@ class OnlineMove:
 
     def _store(self, event: Event) -> None:
         """Keep how a database ended, as the portal's rows do."""
+        if self.on_event is not None:
+            self.on_event(event)
         if isinstance(event, DatabaseFinished):
             self.finished[event.database_id] = event.verified
 
@@ -212,10 +215,11 @@ class OnlineMove:
         self.until(lambda: all(self.same(table, database) for table in tables))
 
     def assert_same_dump(self, database: str | None = None) -> None:
-        """An independent proof: pg_dump prints the same for both sides."""
+        """An independent proof: pg_dump prints the same for both sides, rows in any order."""
         name = database or self.databases[0]
-        pairs = zip_longest(dump(self.source, name), dump(self.target, name))
-        assert next((pair for pair in pairs if pair[0] != pair[1]), None) is None
+        pairs = zip_longest(sorted(dump(self.source, name)), sorted(dump(self.target, name)))
+        differing = next((pair for pair in pairs if pair[0] != pair[1]), None)
+        assert differing is None, differing
 
     # --- ask ---
 

@@ -1,0 +1,198 @@
+"""What goes wrong while a database is followed is told, and nothing is lost by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from migrations_app.engine.ports import RequestKind
+from migrations_app.engine.replication import follower, watching
+from migrations_app.engine.replication.apply import ApplyKind, ApplyState
+from migrations_app.engine.spec import ApplyChoice, OnlineOptions
+from tests.engine.following_online import OnlineMove, moving_online
+from tests.fixtures.servers import RunningServer, ServerPool
+
+ONLINE = OnlineOptions(cutover_seconds=60, sequence_headroom=0)
+PORTAL = replace(ONLINE, apply=ApplyChoice.THROUGH_PORTAL)
+ENGINES = pytest.mark.parametrize("online", [ONLINE, PORTAL], ids=["server to server", "through the portal"])
+SCHEMA = """
+CREATE TABLE orders (id serial PRIMARY KEY, what text);
+INSERT INTO orders (what) SELECT 'order ' || i FROM generate_series(1, 100) i;
+"""
+ACTING = """
+CREATE TABLE acts (what text);
+CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN INSERT INTO public.acts VALUES (tg_name); RETURN NEW; END $$;
+CREATE TRIGGER ordinary AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION act();
+CREATE TRIGGER always AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION act();
+ALTER TABLE orders ENABLE ALWAYS TRIGGER always;
+ALTER TABLE orders ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY nobody ON orders USING (false);
+"""
+
+
+@pytest.fixture(autouse=True)
+def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower, "SAMPLE_SECONDS", 0.3)
+    monkeypatch.setattr(watching, "COMPARE_SECONDS", 0.5)
+
+
+@pytest.fixture
+def pair(servers: ServerPool) -> tuple[RunningServer, RunningServer]:
+    return servers.get(18), servers.get(18, name="target")
+
+
+@pytest.fixture
+def move(pair: tuple[RunningServer, RunningServer], tmp_path: Path) -> Iterator[OnlineMove]:
+    """A database that the portal applies, so that somebody keeps looking."""
+    with moving_online(*pair, tmp_path, schema=SCHEMA, online=PORTAL) as made:
+        yield made
+
+
+def found(move: OnlineMove, code: str) -> bool:
+    return any(finding.code == code for finding in move.log.findings)
+
+
+def test_lag_is_measured_in_bytes_and_in_seconds(move: OnlineMove) -> None:
+    move.start()
+    move.until_caught_up()
+    sample = move.samples[-1]
+    assert sample.lag_seconds is not None and sample.lag_seconds < 5
+    assert sample.retained_wal_bytes is not None and sample.wal_status == "reserved"
+    assert sample.source_lsn >= sample.status.applied_lsn > 0
+
+
+def test_without_consent_nothing_of_ours_is_made_in_the_source(move: OnlineMove) -> None:
+    move.online = replace(PORTAL, heartbeat=False)
+    move.start()
+    move.until_caught_up()
+    assert move.samples[-1].lag_seconds is None
+    schema = move.source.psql("SELECT to_regnamespace('_migration_portal') IS NULL", database=move.databases[0])
+    assert schema == "t"
+    move.ask(RequestKind.CUTOVER)
+    assert move.wait().succeeded
+
+
+@ENGINES
+def test_a_new_column_lets_the_apply_rest_until_the_target_has_it(move: OnlineMove, online: OnlineOptions) -> None:
+    move.online = online
+    move.run() if online is ONLINE else move.start()
+    if online is ONLINE:
+        move.write("ALTER TABLE orders ADD COLUMN extra int")
+        move.start()
+    else:
+        move.until_caught_up()
+        move.write("ALTER TABLE orders ADD COLUMN extra int")
+    move.until(lambda: found(move, "PM4033"))
+    (finding,) = [each for each in move.log.findings if each.code == "PM4033"]
+    assert finding.fix_sql == 'ALTER TABLE "public"."orders" ADD COLUMN "extra" integer;'
+    move.until(lambda: move.samples[-1].status.state is ApplyState.PAUSED)
+    move.write("INSERT INTO orders (what, extra) VALUES ('with it', 7)")
+    move.target.psql(finding.fix_sql, database=move.databases[0])
+    move.until_same("orders")
+
+
+def test_a_table_that_was_made_since_is_named(move: OnlineMove) -> None:
+    move.start()
+    move.until_caught_up()
+    move.write("CREATE TABLE late (id int PRIMARY KEY)")
+    move.until(lambda: found(move, "PM4037"))
+    move.write("DROP TABLE late")
+    move.until(lambda: any("Over: table public.late" in note for note in move.log.notes))
+
+
+def test_a_slot_that_somebody_dropped_ends_the_database(move: OnlineMove) -> None:
+    """PeerDB #3352: the slot is missing after a failover."""
+    move.online = ONLINE
+    move.run()
+    name, database = move.name_of(move.databases[0]), move.databases[0]
+    move.target.psql(f"ALTER SUBSCRIPTION {name} DISABLE", database=database)
+    drop = (
+        f"SELECT pg_drop_replication_slot('{name}') FROM pg_replication_slots WHERE slot_name = '{name}' AND NOT active"
+    )
+    move.until(lambda: bool(move.source.psql(drop)) or not move.source.psql(drop.replace(" AND NOT active", "")))
+    (ended,) = move.run().databases
+    assert ended.error is not None and "no replication slot" in ended.error.message
+
+
+def test_a_slot_that_holds_back_too_much_is_dropped_where_that_was_chosen(move: OnlineMove) -> None:
+    move.online = replace(PORTAL, retained_wal_bytes=1, protect_source=True)
+    move.start()
+    outcome = move.wait()
+    assert outcome.databases[0].error is not None and "was dropped, as chosen" in outcome.databases[0].error.message
+    assert "slot" not in move.left_on(move.source)
+
+
+@ENGINES
+def test_what_the_source_s_triggers_did_is_not_done_again(
+    pair: tuple[RunningServer, RunningServer], tmp_path: Path, online: OnlineOptions
+) -> None:
+    with moving_online(*pair, tmp_path, schema=SCHEMA + ACTING, online=online) as move:
+        move.start()
+        move.until_caught_up()
+        move.write("INSERT INTO orders (what) VALUES ('x')")
+        move.until_same("orders")
+        assert move.ask(RequestKind.CUTOVER) and move.wait().succeeded
+        move.assert_same_dump()
+
+
+@ENGINES
+def test_both_servers_may_be_restarted(servers: ServerPool, tmp_path: Path, online: OnlineOptions) -> None:
+    """pgcopydb #885: a dropped connection kills hours of work."""
+    source, target = servers.get(18, name="source that is restarted"), servers.get(18, name="target that is restarted")
+    with moving_online(source, target, tmp_path, schema=SCHEMA, online=online) as move:
+        if online is ONLINE:
+            move.run()
+        else:
+            move.start()
+            move.until_caught_up()
+        for server in (source, target):
+            move.write("INSERT INTO orders (what) VALUES ('before a restart')")
+            server.kill()
+            server.start()
+            move.write("UPDATE orders SET what = 'after it' WHERE id = 1")
+        move.until_same("orders")
+        move.ask(RequestKind.CUTOVER)
+        assert move.wait().succeeded
+        move.assert_same_dump()
+
+
+def test_an_error_of_the_subscription_is_told_in_words(move: OnlineMove) -> None:
+    move.online = ONLINE
+    move.run()
+    assert move.started[0].engine is ApplyKind.SERVER_TO_SERVER
+    move.target.psql("INSERT INTO orders VALUES (500, 'in the way')", database=move.databases[0])
+    move.write("INSERT INTO orders VALUES (500, 'refused')")
+    move.start()
+    move.until(lambda: found(move, "PM4035"))
+    (finding,) = [each for each in move.log.findings if each.code == "PM4035"]
+    assert "ended with an error" in finding.saw and "log of" in finding.fix
+    move.target.psql("DELETE FROM orders WHERE id = 500", database=move.databases[0])
+    move.until_same("orders")
+
+
+def test_there_and_back_again(move: OnlineMove) -> None:
+    move.online = replace(ONLINE, fall_back=True)
+    move.run()
+    refused, why = move.answer(RequestKind.GO_BACK)
+    assert not refused and "not cut over yet" in why
+    move.ask(RequestKind.CUTOVER)
+    move.target.psql("INSERT INTO orders (what) VALUES ('on the new one')", database=move.databases[0])
+    move.until_same("orders")
+    move.ask(RequestKind.GO_BACK)
+    move.wait()
+    assert move.same("orders")
+    assert move.left_on(move.source) == "" and move.left_on(move.target) == ""
+
+
+def test_finish_leaves_nothing(move: OnlineMove) -> None:
+    move.online = replace(ONLINE, fall_back=True)
+    move.run()
+    move.ask(RequestKind.CUTOVER)
+    move.ask(RequestKind.FINISH)
+    assert move.wait().succeeded
+    assert move.left_on(move.source) == "" and move.left_on(move.target) == ""
+    move.assert_same_dump()
