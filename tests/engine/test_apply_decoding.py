@@ -86,8 +86,8 @@ def test_the_net_effect_of_a_row() -> None:
     assert net((INSERT, None, one), (UPDATE, None, two)) == [KeyedChanges(inserts={b"1": two})]
     assert net((INSERT, None, one), (DELETE, gone, None)) == [KeyedChanges()]
     assert net((UPDATE, None, one), (UPDATE, None, two)) == [KeyedChanges(updates={b"1": two})]
-    assert net((UPDATE, None, one), (DELETE, gone, None)) == [KeyedChanges(deletes={b"1": None})]
-    assert net((DELETE, gone, None), (INSERT, None, two)) == [KeyedChanges(deletes={b"1": None}, inserts={b"1": two})]
+    assert net((UPDATE, None, one), (DELETE, gone, None)) == [KeyedChanges(deletes={b"1": gone})]
+    assert net((DELETE, gone, None), (INSERT, None, two)) == [KeyedChanges(deletes={b"1": gone}, inserts={b"1": two})]
     assert net((UPDATE, None, one), (PARTIAL_UPDATE, None, (b"1", UNCHANGED))) == [KeyedChanges(updates={b"1": one})]
 
 

@@ -126,7 +126,7 @@ class ThroughPortal:
 
     def status(self) -> ApplyStatus:
         """Look how far it is; a later run reads that from the subscriber."""
-        if not self._knows_position:
+        if not self._knows_position and self._thread is None:
             with self._subscriber(self._control) as connection:
                 reached = self._position.read(connection)
             if reached is not None:
@@ -200,7 +200,14 @@ class ThroughPortal:
             slot.must_not_be_ahead_of(reached.lsn, link)
             self._reach(reached)
             end_older_reader(publisher, link, slot)
-            applier = Applier(connection, reached, position=self._position, encoding=link.encoding, codec=link.codec)
+            applier = Applier(
+                connection,
+                reached,
+                position=self._position,
+                encoding=link.encoding,
+                codec=link.codec,
+                check=control.check,
+            )
             self._tell_whether_silent(applier)
             with ReplicationStream(
                 publisher, link.publisher_database, slot=link.name, encoding=link.encoding
