@@ -27,6 +27,7 @@ def may_replicate(played: PlayedServer) -> PlayedServer:
     return played
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source_type", "through_portal"),
     [("rds", True), ("aurora", True), ("cloudsql", False), ("azure", True), ("self", False)],
