@@ -16,7 +16,8 @@ from migrations_app.engine.replication.apply import ApplyState, ApplyStatus
 from migrations_app.engine.replication.cutover import cut_over
 from migrations_app.engine.replication.cutover_steps import CutoverResult
 from migrations_app.engine.spec import OnlineOptions, VerificationLevel
-from tests.engine.cutting_over import Followed, HandMade, followed, wait_until
+from tests.engine.cutting_over import Followed, followed, wait_until
+from tests.engine.hand_made import HandMade
 from tests.fixtures.servers import RunningServer
 
 

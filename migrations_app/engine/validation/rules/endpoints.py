@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.postgres.queries.reading import fetch_one
 from migrations_app.engine.providers import provider_by_key
 from migrations_app.engine.providers.comparison import difference_in_words, differs, is_harmless
@@ -23,6 +23,7 @@ ANOTHER_KIND = code(
     Level.WARNING,
     "Source is of another kind than was chosen",
     why="Remedies are worded for the kind of server; another kind may also mean another server than was meant.",
+    side=FindingSide.SOURCE,
 )
 SEVERAL_SERVERS = code(
     "PM1091",
@@ -30,6 +31,7 @@ SEVERAL_SERVERS = code(
     "Address leads to several servers, or to a reader",
     why="Every session of a migration must reach the same server: a snapshot, a slot and what was just written exist "
     "on that one only.",
+    side=FindingSide.BOTH,
 )
 
 
@@ -81,6 +83,7 @@ def _by_trying(seen: SeenServer) -> list[Finding]:
             _subject(seen),
             saw=f"{counted(len(answers), 'session')} reached {len(servers)} servers: {addresses}.",
             fix="Use the address of one server, the primary, instead of that of a load balancer or reader endpoint.",
+            side=seen.side,
         )
     ]
 
@@ -91,7 +94,8 @@ def _by_name(seen: SeenServer, *, online: bool) -> list[Finding]:
     if kind is None or kind.is_pooled or not (kind.is_balanced or kind.reads_only):
         return []
     level = Level.FAILED if online else Level.WARNING
-    return [SEVERAL_SERVERS.found(_subject(seen), saw=f"This is a {kind.name}.", fix=kind.problem, level=level)]
+    saw = f"This is a {kind.name}."
+    return [SEVERAL_SERVERS.found(_subject(seen), saw=saw, fix=kind.problem, level=level, side=seen.side)]
 
 
 def _subject(seen: SeenServer) -> str:

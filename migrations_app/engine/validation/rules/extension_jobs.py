@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres.queries.reading import fetch, fetch_one
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext, ServerContext
@@ -18,12 +18,14 @@ RUNS_TWICE = code(
     "Scheduled jobs would run on both servers",
     why="The list of jobs is data of the extension and is copied. From the moment that it is on the target both "
     "servers run the jobs, on the target even while tables are being filled.",
+    side=FindingSide.SOURCE,
 )
 JOBS_LEFT_BEHIND = code(
     "PM1084",
     Level.WARNING,
     "Scheduled jobs are left behind",
     why="pg_cron keeps the jobs of all databases in one database. That one is not part of the migration.",
+    side=FindingSide.TARGET,
 )
 MAINTENANCE = code(
     "PM2014",
@@ -31,6 +33,7 @@ MAINTENANCE = code(
     "Extension changes tables by itself",
     why="Partitions or chunks that it makes or drops on the source after the copy has begun are not on the target, and "
     "on the target it begins to work as soon as it is created.",
+    side=FindingSide.BOTH,
 )
 TIMESCALE = code(
     "PM2015",
@@ -38,6 +41,7 @@ TIMESCALE = code(
     "TimescaleDB's tables need its own procedure",
     why="Hypertables are chunks plus rows in the extension's catalog, which it restores only in its own restoring mode "
     "and in exactly the same version.",
+    side=FindingSide.SOURCE,
 )
 # Extensions that make or drop tables from a background worker or a scheduled function.
 SELF_ACTING = {
@@ -113,6 +117,7 @@ def jobs_of_other_databases(context: ServerContext) -> Iterator[Finding]:
             fix="Deactivate them on the source before the migration (SELECT cron.alter_job(…, active := false)). After "
             "it run the script on the target, in the database that has pg_cron.",
             fix_sql="\n".join(_schedule(context, job) for job in jobs),
+            script_use=ScriptUse.AFTER,
         )
 
 

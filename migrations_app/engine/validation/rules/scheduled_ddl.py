@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.postgres import Error, sql
 from migrations_app.engine.postgres.queries.reading import ReadFailed, fetch, fetch_one
 from migrations_app.engine.validation.code import code
@@ -22,6 +22,7 @@ CRON_JOBS = code(
     "Jobs of pg_cron that change the schema",
     why="Replication carries rows, not definitions: a table that is created, altered or dropped on the source after "
     "the start stops the apply, or its rows do not arrive.",
+    side=FindingSide.SOURCE,
 )
 PARTITION_JOBS = code(
     "PM3051",
@@ -29,6 +30,7 @@ PARTITION_JOBS = code(
     "pg_partman makes and drops partitions",
     why="Replication carries rows, not definitions: rows of a partition that does not exist on the target stop the "
     "apply.",
+    side=FindingSide.SOURCE,
 )
 
 
@@ -97,6 +99,7 @@ def _jobs_found(name: str, jobs: list[JobRow], *, home: str, database_id: str) -
         + ".",
         fix=f"Pause them until the cutover by the script, run on the source in database {home} as their owner.",
         fix_sql="\n".join(f"SELECT cron.alter_job({job.id}, active := false);" for job in jobs),
+        script_database=home,
         database_id=database_id,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.validation.code import Code, code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.rule import database_rule
@@ -17,12 +17,14 @@ NEEDED_TABLE_EXCLUDED = code(
     "Something that moves refers to an excluded table",
     why="A foreign key or view cannot be created without the table it names, and a partition that was left out takes "
     "its rows with it.",
+    side=FindingSide.NONE,
 )
 NEEDED_OBJECT_EXCLUDED = code(
     "PM2005",
     Level.FAILED,
     "Table needs something of an excluded schema",
     why="A table cannot be created without the parent, type, function or sequence that its definition names.",
+    side=FindingSide.NONE,
 )
 WORDS = {
     "foreign key": "Its foreign key {object} refers to",
@@ -91,8 +93,7 @@ def _takes_schema(context: DatabaseContext, schema: str) -> bool:
     selection = context.database.selection
     if schema in selection.exclude_schemas:
         return False
-    chosen = {*selection.include_schemas, *(name for name, _ in selection.include_tables)}
-    return not chosen or schema in chosen
+    return not selection.chosen_schemas or schema in selection.chosen_schemas
 
 
 def _finding(code_: Code, row: ReferenceRow) -> Finding:
