@@ -20,6 +20,8 @@ IDLE_POSITION_SECONDS = 2.0
 WAIT_SECONDS = 0.5
 PATIENCE_SECONDS = 0.05
 _BODY = HEADER_BYTES + 1
+# Types have names on the subscriber, too; a message was not meant for us.
+_PASSED_OVER = frozenset((pgoutput.ORIGIN, pgoutput.TYPE, pgoutput.MESSAGE))
 _COMMITS = (pgoutput.COMMIT, pgoutput.STREAM_COMMIT)
 _CHANGES = frozenset((pgoutput.INSERT, pgoutput.UPDATE, pgoutput.DELETE, pgoutput.TRUNCATE))
 
@@ -164,6 +166,8 @@ class Receiver:
             self._decoder.adopt(self._streamed.described(xid))
             self._streamed.forget(xid)
             self._commit(end_lsn)
+        elif kind not in _PASSED_OVER:
+            raise pgoutput.malformed(f"a message of the kind {chr(kind)!r}")
 
     def _replay(self, xid: int) -> None:
         """Read a transaction back that was kept until its end."""
