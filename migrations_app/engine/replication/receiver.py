@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,12 +32,17 @@ class Wake:
 
     def __init__(self) -> None:
         self.reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._lock = threading.Lock()
+        self._closed = False
 
     def __call__(self) -> None:
-        try:
-            os.write(self._writer, b"!")
-        except BlockingIOError:
-            return  # it is full of wishes already
+        with self._lock:
+            if self._closed:
+                return  # the descriptor may be somebody else's now
+            try:
+                os.write(self._writer, b"!")
+            except BlockingIOError:
+                return  # it is full of wishes already
 
     def drain(self) -> None:
         """Forget the wishes so far."""
@@ -47,8 +53,10 @@ class Wake:
 
     def close(self) -> None:
         """Let go of the pipe."""
-        os.close(self.reader)
-        os.close(self._writer)
+        with self._lock:
+            self._closed = True
+            os.close(self.reader)
+            os.close(self._writer)
 
 
 class Receiver:

@@ -152,6 +152,7 @@ class ThroughPortal:
         self.stop()
         with self._subscriber(self._control) as connection:
             self._position.remove(connection)
+        self._knows_position = False
 
     # --- the thread that keeps it going ---
 
@@ -160,8 +161,11 @@ class ThroughPortal:
         try:
             with self._control.interruptible(lambda: part.stop(Stopped("The apply was stopped."))):
                 self._keep_applying(part)
+            self._set(ApplyState.PAUSED)
         except Stopped as error:
-            if not (part.stopping or self._control.stopping):
+            if part.stopping or self._control.stopping:
+                self._set(ApplyState.PAUSED)
+            else:
                 self._broken(error)  # a newer run owns the position
         except EngineError as error:
             self._broken(error)
