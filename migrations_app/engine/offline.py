@@ -12,6 +12,7 @@ from migrations_app.engine.control import Control
 from migrations_app.engine.errors import (
     ConsentToWarningsMissing,
     EngineError,
+    ModeNotPossible,
     Stopped,
     ValidationFailed,
 )
@@ -35,7 +36,14 @@ from migrations_app.engine.postgres import Server
 from migrations_app.engine.roles.copy_roles import copy_roles
 from migrations_app.engine.schema.post_data import restore_owners_and_grants, restore_post_data
 from migrations_app.engine.sequences import copy_sequences
-from migrations_app.engine.spec import AtWarnings, DatabaseSpec, MigrationOption, MigrationSpec, VerificationLevel
+from migrations_app.engine.spec import (
+    AtWarnings,
+    DatabaseSpec,
+    MigrationMode,
+    MigrationOption,
+    MigrationSpec,
+    VerificationLevel,
+)
 from migrations_app.engine.table_copy.stage import CopyStage
 from migrations_app.engine.target.database import prepare_target
 from migrations_app.engine.target.event_triggers import tell_asleep
@@ -89,8 +97,10 @@ def migrate(
     """Validate and move every database of ``spec``, one after the other; what is done already is not done again.
 
     A database that fails does not stop the others. Raises ``ValidationFailed``, ``ConsentToWarningsMissing``,
-    ``EngineError`` for what concerns both servers as a whole, and the reason to stop (``Canceled``, ``LeaseLost``).
+    ``ModeNotPossible``, ``EngineError`` for what concerns both servers as a whole, and the reason to stop
+    (``Canceled``, ``LeaseLost``).
     """
+    _refuse_online(spec)
     tag = run_tag(spec.id, fence=control.fence)
     source = Server(spec.source, tag=tag, control=control)
     target = Server(spec.target, tag=tag, control=control)
@@ -122,6 +132,17 @@ def migrate(
 def run_tag(migration_id: str, *, fence: int) -> str:
     """Return how the sessions of a run are named in pg_stat_activity."""
     return f"pgmig/{migration_id[:8]}/{fence}"
+
+
+def _refuse_online(spec: MigrationSpec) -> None:
+    """Who chose Online goes on writing to the source: an offline copy would lose that."""
+    if spec.mode is MigrationMode.ONLINE and spec.option is not MigrationOption.VALIDATE:
+        raise ModeNotPossible(
+            "The mode is Online, and this is the offline copy: what is written to the source after its start would not "
+            "move.",
+            hint="Change the mode to Offline and stop what writes to the source; or choose the option Validate, which "
+            "moves nothing.",
+        )
 
 
 def _end_older_runs(spec: MigrationSpec, source: Server, target: Server) -> None:
