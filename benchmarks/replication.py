@@ -31,6 +31,7 @@ from portal.local_postgres import find
 
 SOURCE = "bench_followed"
 SCALE = 10
+DEFAULT_ENGINES = ("ours", "native")
 TABLES = ("pgbench_accounts", "pgbench_branches", "pgbench_tellers", "pgbench_history", "inserted")
 PATIENCE_SECONDS = 900
 EQUAL = "SELECT count(*), sum(hashtextextended(t::text, 0)) FROM {} AS t"
@@ -102,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for round_number in range(options.rounds):
             for workload in chosen:
                 console.print(f"Round {round_number + 1}, {workload.label} …", end=" ")
-                done = _round(workload, options.engine or list(ENGINES), source=source, target=target, folder=folder)
+                done = _round(workload, options.engine or DEFAULT_ENGINES, source=source, target=target, folder=folder)
                 told = (f"{run.engine} {run.seconds:.1f} s{'' if run.equal else ' NOT EQUAL'}" for run in done)
                 console.print(", ".join(told))
                 runs += done
@@ -220,6 +221,7 @@ def _ours(database: str, marker: int, source: BenchServer, target: BenchServer, 
     """A process of its own, so that its processor time and memory are its own; the time begins when it is up."""
     ports = (str(source.endpoint.port), str(target.endpoint.port))
     command = [sys.executable, "-m", "benchmarks.replication_ours", database, SOURCE, *ports, str(marker)]
+    command.append("streaming" if database.endswith("streaming") else "after_commit")
     cost = run_client(command, environment=os.environ | {"PYTHONPATH": str(CHECKOUT)}, log=log)
     last = log.read_text().splitlines()[-1]
     return replace(cost, wall_seconds=float(last.removeprefix(SECONDS)) if last.startswith(SECONDS) else 0.0)
@@ -248,7 +250,7 @@ def _native(database: str, marker: int, source: BenchServer, target: BenchServer
     return ClientCost(0, seconds, 0.0, 0, 0)
 
 
-ENGINES = {"ours": _ours, "native": _native}
+ENGINES = {"ours": _ours, "native": _native, "ours_streaming": _ours}
 
 
 def _print(runs: Sequence[Run], chosen: Sequence[Workload], console: Console) -> None:

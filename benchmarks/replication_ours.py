@@ -18,7 +18,7 @@ SECONDS = "Seconds until the marker arrived:"
 
 def main() -> int:
     """Exit code 1 when the apply broke."""
-    database, source_database, source_port, target_port, marker = sys.argv[1:]
+    database, source_database, source_port, target_port, marker, streaming = sys.argv[1:]
     control = Control(fence=1)
     link = Link(
         publisher=_server(Side.SOURCE, source_port, control),
@@ -29,7 +29,7 @@ def main() -> int:
         tables=(),
         fence=1,
     )
-    engine = ThroughPortal(link, control=control)
+    engine = ThroughPortal(link, control=control, streaming=streaming == "streaming")
     with link.subscriber.connected(database, read_only=False) as connection:
         began_at = time.monotonic()
         engine.start()

@@ -264,6 +264,23 @@ def _walsender(made: Followed) -> int:
     return _number(made.on_source, "SELECT active_pid FROM pg_replication_slots WHERE slot_name = %s", made.link.name)
 
 
+def test_over_tls_nothing_waits_in_the_library(servers: ServerPool) -> None:
+    """Rows of all sizes, so that TLS records and messages end at different places."""
+    with followed(servers.get(17, tls=True), servers.get(18, tls=True), SCHEMA, rows=ROWS) as made:
+        made.catch_up()
+        began_at = time.monotonic()
+        for size in (10, 3000, 9000, 17000, 40000):
+            made.write(
+                "INSERT INTO doubled SELECT g, g FROM generate_series(1, 300) g",
+                "CREATE TABLE IF NOT EXISTS long (id serial PRIMARY KEY, v text)",
+            )
+            made.on_target.execute("CREATE TABLE IF NOT EXISTS long (id serial PRIMARY KEY, v text)")
+            made.write(f"INSERT INTO long (v) SELECT repeat('x', {size}) FROM generate_series(1, 100)")
+            made.catch_up()
+        assert time.monotonic() - began_at < 15
+        made.assert_same()
+
+
 def test_stop_does_not_wait_for_a_statement(servers: ServerPool) -> None:
     with followed(servers.get(15), servers.get(18), SCHEMA, rows=ROWS) as made:
         made.catch_up()

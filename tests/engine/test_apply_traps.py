@@ -305,6 +305,18 @@ def test_a_slot_that_is_gone_is_told(servers: ServerPool) -> None:
         assert made.link.name in status.error and "new migration" in status.hint
 
 
+def test_a_position_that_was_dropped_is_told(servers: ServerPool) -> None:
+    with followed(servers.get(15), servers.get(18), "CREATE TABLE t (id int PRIMARY KEY)") as made:
+        made.write("INSERT INTO t VALUES (1)")
+        made.catch_up()
+        made.on_target.execute("DROP SCHEMA _migration_portal CASCADE")
+        made.write("INSERT INTO t VALUES (2)")
+        assert "is gone" in made.broken().error
+        made.engine.start()
+        assert "is gone" in made.broken().error
+        assert made.on_target.execute("SELECT count(*) FROM t").fetchone() == (1,)
+
+
 def test_a_subscriber_that_was_set_back_is_told(servers: ServerPool) -> None:
     with followed(servers.get(15), servers.get(18), "CREATE TABLE t (id int PRIMARY KEY)") as made:
         made.write("INSERT INTO t VALUES (1)")

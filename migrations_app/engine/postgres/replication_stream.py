@@ -24,6 +24,9 @@ UNIX_TO_POSTGRES_SECONDS = 946_684_800
 HEADER_BYTES = 25  # of XLogData: the kind, the start and the end in the log, the server's clock
 XLOG_DATA = ord("w")
 KEEPALIVE = ord("k")
+# A part of a TLS record may wait in the library while nothing can be read from the socket: then we do not wait long.
+TLS_WAIT_SECONDS = 0.02
+TLS_CALM_SECONDS = 1.0
 SLOT_IN_USE = "55006"
 _FEEDBACK = struct.Struct(">cQQQqB")
 _KEEPALIVE = struct.Struct(">QqB")
@@ -59,6 +62,7 @@ class ReplicationStream:
         self._pgconn = self._connection.pgconn
         self._get = self._pgconn.get_copy_data
         self._poll = select.poll()
+        self._arrived_at = 0.0
         try:
             self._prepare(encoding)
         except BaseException:
@@ -108,9 +112,15 @@ class ReplicationStream:
 
     def wait(self, seconds: float) -> None:
         """Wait until something arrives here or at what is watched, and read what arrived here."""
-        self._poll.poll(seconds * 1000)
+        if self._pgconn.ssl_in_use and time.monotonic() - self._arrived_at < TLS_CALM_SECONDS:
+            seconds = min(seconds, TLS_WAIT_SECONDS)
+        ready = self._poll.poll(seconds * 1000)
         try:
             self._pgconn.consume_input()
+            if ready and self._pgconn.ssl_in_use:
+                self._arrived_at = time.monotonic()
+                self._pgconn.consume_input()
+                self._pgconn.consume_input()
         except psycopg.Error as error:
             raise self._ended(error) from error
 

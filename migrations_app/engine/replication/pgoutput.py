@@ -171,7 +171,7 @@ class Decoder:
         try:
             relation = self._relations[oid]
         except KeyError:
-            raise _malformed(f"a change of the undescribed table {oid}") from None
+            raise malformed(f"a change of the undescribed table {oid}") from None
         if marker == _NEW:
             row = _whole_row(padded, position + 5)
             if row is not None:
@@ -192,7 +192,7 @@ class Decoder:
                 return (DELETE, relation, old, None)
             row, position = _row(data, position + 1)
         if position > len(data) - len(_PADDING):
-            raise _malformed("a row that ends behind its message")
+            raise malformed("a row that ends behind its message")
         for index in range(len(row)) if relation.is_full else relation.key:
             if row[index] is UNCHANGED:
                 row[index] = _known_before(old, index, relation)
@@ -224,7 +224,7 @@ def _whole_row(data: bytes, position: int) -> Row | None:
         else:
             return None
     if position != len(data) - 4:
-        raise _malformed("a row that does not end with its message")
+        raise malformed("a row that does not end with its message")
     return tuple(row)
 
 
@@ -241,7 +241,7 @@ def _row(data: bytes, position: int) -> tuple[list[Any], int]:
             position += 1
             row.append(None if kind == _NULL else UNCHANGED)
         else:
-            raise _malformed(f"a value of the kind {kind}")
+            raise malformed(f"a value of the kind {kind}")
     return row, position
 
 
@@ -277,7 +277,8 @@ def stream_commit_lsns(data: bytes, position: int) -> tuple[int, int]:
     return int(_uint64(data, position + 5)[0]), int(_uint64(data, position + 13)[0])
 
 
-def _malformed(what: str) -> MalformedMessage:
+def malformed(what: str) -> MalformedMessage:
+    """Return the error for a stream that holds something we do not know: better no apply than a wrong one."""
     return MalformedMessage(
         f"The stream of changes holds {what}, which no version of PostgreSQL up to 18 sends.",
         hint="Report this with the versions of both servers; the apply stopped before it did anything wrong.",

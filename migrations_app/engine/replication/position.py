@@ -92,12 +92,7 @@ class Position:
         try:
             changed = connection.execute(MOVE, parameters).rowcount
         except errors.UndefinedTable as error:
-            raise TargetNotOurs(
-                "The portal's note of how far the changes were applied is gone.",
-                hint="Somebody dropped _migration_portal.position where the changes arrive. Start a new migration of "
-                "this database.",
-                server_message=str(error),
-            ) from error
+            raise position_is_gone(str(error)) from error
         if changed != 1:
             raise LeaseLost("A newer run applies the changes of this database.")
 
@@ -111,3 +106,13 @@ class Position:
                 connection.execute("DROP TABLE _migration_portal.position")
                 if connection.execute(IS_EMPTY).fetchone() == (True,):
                     connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(SCHEMA)))
+
+
+def position_is_gone(server_message: str = "") -> TargetNotOurs:
+    """Return the error for a position that was there before: from where to go on is not known any more."""
+    return TargetNotOurs(
+        "The portal's note of how far the changes were applied is gone.",
+        hint="Somebody dropped _migration_portal.position where the changes arrive. Start a new migration of this "
+        "database.",
+        server_message=server_message,
+    )

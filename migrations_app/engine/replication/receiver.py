@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ IDLE_POSITION_SECONDS = 2.0
 WAIT_SECONDS = 0.5
 PATIENCE_SECONDS = 0.05
 _BODY = HEADER_BYTES + 1
+# Types have names on the subscriber, too; a message was not meant for us.
+_PASSED_OVER = frozenset((pgoutput.ORIGIN, pgoutput.TYPE, pgoutput.MESSAGE))
 _COMMITS = (pgoutput.COMMIT, pgoutput.STREAM_COMMIT)
 _CHANGES = frozenset((pgoutput.INSERT, pgoutput.UPDATE, pgoutput.DELETE, pgoutput.TRUNCATE))
 
@@ -29,12 +32,17 @@ class Wake:
 
     def __init__(self) -> None:
         self.reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._lock = threading.Lock()
+        self._closed = False
 
     def __call__(self) -> None:
-        try:
-            os.write(self._writer, b"!")
-        except BlockingIOError:
-            return  # it is full of wishes already
+        with self._lock:
+            if self._closed:
+                return  # the descriptor may be somebody else's now
+            try:
+                os.write(self._writer, b"!")
+            except BlockingIOError:
+                return  # it is full of wishes already
 
     def drain(self) -> None:
         """Forget the wishes so far."""
@@ -45,8 +53,10 @@ class Wake:
 
     def close(self) -> None:
         """Let go of the pipe."""
-        os.close(self.reader)
-        os.close(self._writer)
+        with self._lock:
+            self._closed = True
+            os.close(self.reader)
+            os.close(self._writer)
 
 
 class Receiver:
@@ -164,6 +174,8 @@ class Receiver:
             self._decoder.adopt(self._streamed.described(xid))
             self._streamed.forget(xid)
             self._commit(end_lsn)
+        elif kind not in _PASSED_OVER:
+            raise pgoutput.malformed(f"a message of the kind {chr(kind)!r}")
 
     def _replay(self, xid: int) -> None:
         """Read a transaction back that was kept until its end."""

@@ -26,7 +26,7 @@ from migrations_app.engine.replication.apply import ApplyKind, ApplyState, Apply
 from migrations_app.engine.replication.batch import Handover
 from migrations_app.engine.replication.link import Link
 from migrations_app.engine.replication.lsn import lsn_text
-from migrations_app.engine.replication.position import Position, Reached
+from migrations_app.engine.replication.position import Position, Reached, position_is_gone
 from migrations_app.engine.replication.receiver import Receiver, Wake
 from migrations_app.engine.replication.slot import check_slot, end_older_reader
 
@@ -42,7 +42,8 @@ STREAMING_SINCE = 140000
 PASSING_SQLSTATES = ("40", "55P03", "57014", "53300", "53200", "25006")
 NOT_SILENCED = (
     "{user} may not set session_replication_role where the changes arrive: triggers and foreign keys act there once "
-    'more on each row. On PostgreSQL 15 and newer: GRANT SET ON PARAMETER session_replication_role TO "{user}".'
+    "more on each row, and a row to delete that is gone already is taken for the work of a cascade. "
+    'On PostgreSQL 15 and newer: GRANT SET ON PARAMETER session_replication_role TO "{user}".'
 )
 
 
@@ -151,6 +152,7 @@ class ThroughPortal:
         self.stop()
         with self._subscriber(self._control) as connection:
             self._position.remove(connection)
+        self._knows_position = False
 
     # --- the thread that keeps it going ---
 
@@ -159,8 +161,11 @@ class ThroughPortal:
         try:
             with self._control.interruptible(lambda: part.stop(Stopped("The apply was stopped."))):
                 self._keep_applying(part)
+            self._set(ApplyState.PAUSED)
         except Stopped as error:
-            if not (part.stopping or self._control.stopping):
+            if part.stopping or self._control.stopping:
+                self._set(ApplyState.PAUSED)
+            else:
                 self._broken(error)  # a newer run owns the position
         except EngineError as error:
             self._broken(error)
@@ -196,6 +201,8 @@ class ThroughPortal:
         with part.child() as control, self._subscriber(control) as connection, self._waking() as wake:
             publisher = link.publisher.under(control)
             slot = check_slot(publisher, link)
+            if self._knows_position and self._position.read(connection) is None:
+                raise position_is_gone()
             reached = self._position.take_over(connection, first_lsn=slot.confirmed_lsn)
             slot.must_not_be_ahead_of(reached.lsn, link)
             self._reach(reached)
