@@ -83,7 +83,10 @@ def migrate(
         )
         for number, database in enumerate(spec.databases, start=1)
     ]
-    new = [job.database.id for job in jobs if _is_to_be_copied(job)]
+    try:
+        new = [job.database.id for job in jobs if _is_to_be_copied(job)]
+    except (ConnectionLost, ConnectionFailed) as error:
+        return _look_again(error, reporter=reporter, control=control)
     if new:
         bring_roles(spec, servers, reporter=reporter, control=control)
     with control.child() as part, Crew(part) as crew:
@@ -139,7 +142,7 @@ def _servers_of_database(spec: MigrationSpec, control: Control, number: int) -> 
 def _look_again(error: EngineError, *, reporter: Reporter, control: Control) -> Outcome:
     """A later run finds a server away: what is followed waits in its slot, and nobody need give up for that."""
     control.check()
-    if not passes(error):
+    if control.fence < 2 or not passes(error):
         raise error
     reporter.report(Note(f"{error.message} Looking again in {LOOK_AGAIN_SECONDS:.0f} s.", level=Level.WARNING))
     return Outcome((), look_again_seconds=LOOK_AGAIN_SECONDS)

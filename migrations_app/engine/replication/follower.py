@@ -8,7 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from migrations_app.engine.errors import ConnectionFailed, ConnectionLost, EngineError, Stopped
-from migrations_app.engine.events import CutoverEnded, DatabaseFinished, Direction, Step, StepStarted
+from migrations_app.engine.events import (
+    CutoverEnded,
+    DatabaseFinished,
+    Direction,
+    ReplicationStarted,
+    Step,
+    StepStarted,
+)
 from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.migrating import NOT_VERIFIED, DatabaseOutcome
@@ -21,6 +28,7 @@ from migrations_app.engine.replication.cutover_steps import CutoverResult
 from migrations_app.engine.replication.engines import make_engine
 from migrations_app.engine.replication.follow_note import FollowNote, write_note
 from migrations_app.engine.replication.link import Following
+from migrations_app.engine.replication.logical_slot import read_slot
 from migrations_app.engine.replication.starting import link_of
 from migrations_app.engine.replication.watching import SAMPLE_SECONDS, Watcher, watching
 
@@ -209,11 +217,28 @@ class Follower:
         if not self.job.spec.online.fall_back:
             return self._finish(following, reopen_left=False)
         back = self._back(following)
+        self._tell_way_back(back)
         try:
             back.engine.start()
             return self._keep(back, Direction.REVERSE, self._serve_back)
         finally:
             back.engine.stop()
+
+    def _tell_way_back(self, back: Following) -> None:
+        link = back.link
+        with link.publisher.connected(link.publisher_database, purpose="look", read_only=True) as publisher:
+            slot = read_slot(publisher, link.name)
+        self.job.reporter.report(
+            ReplicationStarted(
+                self.job.database.id,
+                Direction.REVERSE,
+                back.engine.kind,
+                "The portal brings the changes of the new target to the old source, so that there is a way back.",
+                slot=link.name,
+                tables=len(link.tables),
+                begins_at_lsn=slot.confirmed_lsn if slot is not None else 0,
+            )
+        )
 
     def _back(self, following: Following) -> Following:
         return crossings.followed_back(
