@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.validation.code import Code, code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.identity import candidates, set_identity
@@ -19,13 +19,18 @@ STOPS_UPDATES = (
     "cannot update table because it does not have a replica identity and publishes updates."
 )
 
-NO_IDENTITY = code("PM3020", Level.FAILED, "Tables without primary key or replica identity", why=STOPS_UPDATES)
-NOTHING_IDENTITY = code("PM3021", Level.FAILED, "Tables with REPLICA IDENTITY NOTHING", why=STOPS_UPDATES)
+NO_IDENTITY = code(
+    "PM3020", Level.FAILED, "Tables without primary key or replica identity", why=STOPS_UPDATES, side=FindingSide.SOURCE
+)
+NOTHING_IDENTITY = code(
+    "PM3021", Level.FAILED, "Tables with REPLICA IDENTITY NOTHING", why=STOPS_UPDATES, side=FindingSide.SOURCE
+)
 UNUSABLE_IDENTITY = code(
     "PM3022",
     Level.FAILED,
     "Tables whose key cannot be the replica identity",
     why="A deferrable or invalid index, or one that was dropped, names no row to a subscriber. " + STOPS_UPDATES,
+    side=FindingSide.SOURCE,
 )
 
 
