@@ -40,13 +40,7 @@ from migrations_app.engine.portal_disk import portal_disk_explained
 from migrations_app.engine.ports import PartQueue, Reporter
 from migrations_app.engine.schema.post_data import restore_owners_and_grants, restore_post_data
 from migrations_app.engine.sequences import copy_sequences
-from migrations_app.engine.spec import (
-    DatabaseSpec,
-    MigrationMode,
-    MigrationOption,
-    MigrationSpec,
-    VerificationLevel,
-)
+from migrations_app.engine.spec import DatabaseSpec, MigrationMode, MigrationOption, MigrationSpec, VerificationLevel
 from migrations_app.engine.table_copy.stage import CopyStage
 from migrations_app.engine.target.database import prepare_target
 from migrations_app.engine.target.event_triggers import tell_asleep
