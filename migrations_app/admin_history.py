@@ -151,13 +151,13 @@ class MigrationEventAdmin(HistoryAdmin):
 class MigrationFindingAdmin(HistoryAdmin):
     """Everything that was found."""
 
-    list_display = ("code", "level", "subject", "short_saw", "migration", "database", "phase", "found_at")
-    list_filter = ("level", "phase", "code")
+    list_display = ("code", "level", "side", "subject", "short_saw", "migration", "database", "phase", "found_at")
+    list_filter = ("level", "side", "phase", "code")
     list_select_related = ("migration", "database")
     search_fields = ("code", "subject", "saw", "server_message", "migration__name")
     date_hierarchy = "found_at"
     export_fields = (
-        "migration__name", "database__source_name", "code", "level", "subject", "saw", "why", "fix", "fix_sql",
+        "migration__name", "database__source_name", "code", "level", "subject", "side", "saw", "why", "fix", "fix_sql",
         "statement", "server_message", "phase", "found_at",
     )  # fmt: skip
 

@@ -33,6 +33,7 @@ migration_urls: list[URLPattern] = [
     path("migrations/<uuid:pk>/cutover/live/", replication.cutover_live, name="migration-cutover-live"),
     path("migrations/<uuid:pk>/replication/<slug:deed>/", replication.ask, name="migration-ask"),
     path("migrations/<uuid:pk>/fixes/<slug:side>.sql", findings.fixes, name="migration-fixes"),
+    path("migrations/<uuid:pk>/findings/<int:finding>/fix.sql", findings.fix, name="finding-fix"),
     path("migrations/<uuid:pk>/check/", finding_actions.check, name="migration-check"),
     path("migrations/<uuid:pk>/go-on/", finding_actions.go_on, name="migration-go-on"),
     path("migrations/<uuid:pk>/findings/<int:finding>/accept/", finding_actions.accept, name="finding-accept"),

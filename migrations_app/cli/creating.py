@@ -11,7 +11,7 @@ from migrations_app.cli.exits import CommandFailed
 from migrations_app.cli.operating_person import record
 from migrations_app.cli.passwords import password_for
 from migrations_app.cli.request import DEFAULT_PORT, DEFAULT_USER, MigrationRequest, ServerRequest
-from migrations_app.engine.errors import EngineError
+from migrations_app.engine.errors import EngineError, ModeNotPossible
 from migrations_app.engine.spec import MigrationOption
 from migrations_app.models import Migration, SavedConnection, SslMode
 from migrations_app.services.connection_test import test_connection
@@ -100,6 +100,8 @@ def _new_draft(request: MigrationRequest) -> Migration:
             f"There is already a migration named {request.name}.",
             hint="Choose another name; names stay in the history.",
         ) from None
+    except ModeNotPossible as error:
+        raise CommandFailed(error.message, hint=error.hint) from None
 
 
 def _with_facts(choice: DatabaseChoice, *, offer: Offer) -> DatabaseChoice:

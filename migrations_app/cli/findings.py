@@ -44,12 +44,13 @@ def write_findings(findings: list[MigrationFinding], *, output: Output) -> None:
         (
             SHELF_LABELS[Shelf.ACCEPTED] if finding.accepted_at else str(shelf_of(finding)),
             finding.code,
+            finding.side,
             f"{finding.database.source_name}: {finding.subject}" if finding.database else finding.subject,
             " ".join(text for text in (finding.saw, finding.fix, _accepted(finding)) if text),
         )
         for finding in findings
     ]
-    output.table(("Finding", "Code", "Object", "What was seen, and what to do"), rows)
+    output.table(("Finding", "Code", "Server", "Object", "What was seen, and what to do"), rows)
 
 
 def check_command(migration: Migration, arguments: dict[str, Any], *, output: Output) -> ExitCode:

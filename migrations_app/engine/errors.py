@@ -52,6 +52,10 @@ class RestoreFailed(EngineError):
     """An object could not be restored and the migration is set to stop at such an error."""
 
 
+class ModeNotPossible(EngineError):
+    """The migration's mode cannot be carried out: for its kind of source, or by who was asked to."""
+
+
 class ConsentMissing(EngineError):
     """The target database exists and nobody agreed to overwrite it."""
 

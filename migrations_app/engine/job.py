@@ -9,7 +9,7 @@ from pathlib import Path
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import RestoreFailed
 from migrations_app.engine.events import FindingRaised, Note
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.ports import PartQueue, Reporter
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.providers import SELF_HOSTED, Provider
@@ -80,7 +80,7 @@ class DatabaseJob:
         server_message: str = "",
         phase: str = "",
     ) -> None:
-        """Report a finding about this database."""
+        """Report a finding about this database: what is not on the target as it should be is mended there."""
         self.reporter.report(
             FindingRaised(
                 Finding(
@@ -95,6 +95,7 @@ class DatabaseJob:
                     server_message=server_message,
                     database_id=self.database.id,
                     phase=phase,
+                    side=FindingSide.TARGET,
                 )
             )
         )

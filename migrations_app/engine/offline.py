@@ -9,6 +9,7 @@ from migrations_app.engine import verification
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import (
     EngineError,
+    ModeNotPossible,
     Stopped,
 )
 from migrations_app.engine.events import (
@@ -39,7 +40,7 @@ from migrations_app.engine.portal_disk import portal_disk_explained
 from migrations_app.engine.ports import PartQueue, Reporter
 from migrations_app.engine.schema.post_data import restore_owners_and_grants, restore_post_data
 from migrations_app.engine.sequences import copy_sequences
-from migrations_app.engine.spec import DatabaseSpec, MigrationOption, MigrationSpec, VerificationLevel
+from migrations_app.engine.spec import DatabaseSpec, MigrationMode, MigrationOption, MigrationSpec, VerificationLevel
 from migrations_app.engine.table_copy.stage import CopyStage
 from migrations_app.engine.target.database import prepare_target
 from migrations_app.engine.target.event_triggers import tell_asleep
@@ -60,8 +61,10 @@ def migrate(
     """Validate and move every database of ``spec``, one after the other; what is done already is not done again.
 
     A database that fails does not stop the others. Raises ``ValidationFailed``, ``ConsentToWarningsMissing``,
-    ``EngineError`` for what concerns both servers as a whole, and the reason to stop (``Canceled``, ``LeaseLost``).
+    ``ModeNotPossible``, ``EngineError`` for what concerns both servers as a whole, and the reason to stop
+    (``Canceled``, ``LeaseLost``).
     """
+    _refuse_online(spec)
     servers = servers_of(spec, control)
     end_older_runs(spec, servers)
     validate_first(spec, servers, reporter)
@@ -73,6 +76,17 @@ def migrate(
         for database in spec.databases
     )
     return Outcome(tuple(_move_or_fail(job) for job in jobs))
+
+
+def _refuse_online(spec: MigrationSpec) -> None:
+    """Who chose Online goes on writing to the source: an offline copy would lose that."""
+    if spec.mode is MigrationMode.ONLINE and spec.option is not MigrationOption.VALIDATE:
+        raise ModeNotPossible(
+            "The mode is Online, and this is the offline copy: what is written to the source after its start would not "
+            "move.",
+            hint="Change the mode to Offline and stop what writes to the source; or choose the option Validate, which "
+            "moves nothing.",
+        )
 
 
 def _move_or_fail(job: DatabaseJob) -> DatabaseOutcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.providers import Provider
 
 PROVIDERS_OWN = "PM4021"
@@ -40,4 +40,5 @@ def left_out(
         fix="Nothing has to be done, unless your application relies on them.",
         statement="\n".join(statements),
         phase=phase,
+        side=FindingSide.TARGET,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 
 class Side(StrEnum):
@@ -91,11 +92,23 @@ class Selection:
 
     def takes(self, schema: str, table: str) -> bool:
         """Tell whether ``schema.table`` is part of the migration."""
-        if schema in self.exclude_schemas or (schema, table) in self.exclude_tables:
+        if schema in self._left_out or (schema, table) in self._left_out:
             return False
-        if not self.include_schemas and not self.include_tables:
-            return True
-        return schema in self.include_schemas or (schema, table) in self.include_tables
+        return not self._chosen or schema in self._chosen or (schema, table) in self._chosen
+
+    @cached_property
+    def _left_out(self) -> frozenset[str | tuple[str, str]]:
+        """Sets, since a person may choose among 100,000 tables."""
+        return frozenset((*self.exclude_schemas, *self.exclude_tables))
+
+    @cached_property
+    def _chosen(self) -> frozenset[str | tuple[str, str]]:
+        return frozenset((*self.include_schemas, *self.include_tables))
+
+    @cached_property
+    def chosen_schemas(self) -> frozenset[str]:
+        """The schemas that are named, be it by one of their tables; empty means every schema."""
+        return frozenset((*self.include_schemas, *(schema for schema, _ in self.include_tables)))
 
     @property
     def is_everything(self) -> bool:

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('migrations_app', '0002_findings_accepted'),
+        ('migrations_app', '0003_side_of_findings_and_source_types'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

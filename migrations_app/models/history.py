@@ -6,8 +6,22 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from migrations_app.engine.findings import FindingSide, ScriptUse
 from migrations_app.models.migration import Migration
 from migrations_app.models.progress import MigrationDatabase
+
+SIDE_CHOICES = [
+    (FindingSide.SOURCE.value, "Source"),
+    (FindingSide.TARGET.value, "Target"),
+    (FindingSide.BOTH.value, "Both"),
+    (FindingSide.NONE.value, "Neither"),
+]
+
+USE_CHOICES = [
+    (ScriptUse.NOW.value, "Now"),
+    (ScriptUse.AFTER.value, "After the migration"),
+    (ScriptUse.CHOICE.value, "If somebody decides so"),
+]
 
 
 class EventKind(models.TextChoices):
@@ -64,6 +78,9 @@ class MigrationFinding(models.Model):
     statement = models.TextField(blank=True)
     server_message = models.TextField(blank=True)
     phase = models.CharField(max_length=20, blank=True)
+    side = models.CharField(max_length=10, blank=True, choices=SIDE_CHOICES, db_default=FindingSide.NONE.value)
+    script_use = models.CharField(max_length=10, blank=True, choices=USE_CHOICES, db_default=ScriptUse.NOW.value)
+    script_database = models.TextField(blank=True, db_default="")
     found_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(db_default=Now())
     accepted_at = models.DateTimeField(null=True, blank=True)

@@ -57,7 +57,7 @@ class OnlinePhase(models.TextChoices):
 
 
 class SourceType(models.TextChoices):
-    """Microsoft's ``sourceType`` values, with the names people use."""
+    """Microsoft's ``sourceType`` values and three of ours, with the names people use."""
 
     ON_PREMISES = "OnPremises", "On-premises server"
     AZURE_VM = "AzureVM", "Azure VM"
@@ -78,12 +78,17 @@ class SourceType(models.TextChoices):
     HEROKU = "Heroku_PostgreSQL", "Heroku Postgres"
     CRUNCHY = "Crunchy_PostgreSQL", "Crunchy Bridge"
     SUPABASE = "Supabase_PostgreSQL", "Supabase"
+    NEON = "Neon", "Neon"
+    AIVEN = "Aiven", "Aiven for PostgreSQL"
     DIGITAL_OCEAN = "Digital_Ocean_PostgreSQL", "DigitalOcean managed PostgreSQL"
     DIGITAL_OCEAN_DROPLETS = "Digital_Ocean_Droplets", "DigitalOcean Droplets"
     APSARA = "ApsaraDB_RDS", "Alibaba ApsaraDB RDS"
     HUAWEI_RDS = "Huawei_RDS", "Huawei RDS"
     HUAWEI_COMPUTE = "Huawei_Compute", "Huawei ECS"
     OTHER = "Other", "Other PostgreSQL"
+
+
+BEYOND_MICROSOFT = (SourceType.NEON, SourceType.AIVEN, SourceType.OTHER)  # its service calls such sources OnPremises
 
 
 class SslMode(models.TextChoices):

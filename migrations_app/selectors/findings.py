@@ -11,12 +11,15 @@ from uuid import UUID
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Case, Count, F, IntegerField, Min, Q, QuerySet, Value, When, Window
+from django.db.models.functions import Left, Length
 
 from migrations_app.engine.findings import ACCEPTABLE, Level
 from migrations_app.engine.validation.code import all_codes
 from migrations_app.models import MigrationFinding
 
 FINDINGS_PER_PAGE = 100
+SCRIPT_SHOWN = 8_000
+"""Characters of a fix script that the list shows; that of 100,000 tables has millions, which are downloaded."""
 OPENED_AT_ONCE = 3
 
 
@@ -49,9 +52,10 @@ SHELF_MEANING = {
     Shelf.UNKNOWN: "A check could not run, so nobody knows. Treat it as open.",
     Shelf.WARNING: "The migration works; read them before you use the target, and accept what may stay as it is.",
     Shelf.ACCEPTED: "Somebody decided that these may stay as they are.",
-    Shelf.INFO: "Nothing to do.",
+    Shelf.INFO: "Good to know: none of these stands in the way.",
 }
 SERVERS = "Servers and roles"
+DATABASE_DEFERRED = ("database__facts", "database__selection", "database__step_times")
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,13 @@ class FindingLine:
     title: str
     is_acceptable: bool
     is_urgent: bool
+    script: str
+    script_length: int
+
+    @property
+    def is_script_cut(self) -> bool:
+        """Tell whether ``script`` is only the beginning of the fix script."""
+        return self.script_length > len(self.script)
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,7 @@ class Section:
 
     title: str
     lines: tuple[FindingLine, ...]
+    is_database: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,7 +147,9 @@ def findings_of(migration_id: UUID) -> QuerySet[MigrationFinding]:
 def finding_page(migration_id: UUID, *, only: FindingFilter, page: str | int = 1) -> FindingPage:
     """Return one page of the list (two queries, however many there are)."""
     tally = tally_of(migration_id, text=only.text)
-    rows = _ordered(_matching(_rows(migration_id), text=only.text), grouping=only.grouping)
+    scripts = {"script": Left("fix_sql", SCRIPT_SHOWN), "script_length": Length("fix_sql")}
+    listed = _rows(migration_id).defer("fix_sql", *DATABASE_DEFERRED).annotate(**scripts)
+    rows = _ordered(_matching(listed, text=only.text), grouping=only.grouping)
     if only.shelf is not None:
         rows = rows.filter(shelf_is(only.shelf))
     paginator = Paginator(rows, FINDINGS_PER_PAGE)
@@ -179,7 +193,7 @@ def _shelf(level: str, is_accepted: bool) -> Shelf:
 
 def _rows(migration_id: UUID) -> QuerySet[MigrationFinding]:
     rows = MigrationFinding.objects.filter(migration_id=migration_id).select_related("database", "accepted_by")
-    return rows.defer("database__facts", "database__selection", "database__step_times")
+    return rows.defer(*DATABASE_DEFERRED)
 
 
 def _matching(rows: QuerySet[MigrationFinding], *, text: str) -> QuerySet[MigrationFinding]:
@@ -202,12 +216,15 @@ def _ordered(rows: QuerySet[MigrationFinding], *, grouping: Grouping) -> QuerySe
     return rows.order_by(place, worst, "subject", RANK, "pk")
 
 
-def _line(row: MigrationFinding, *, opens_failed: bool) -> FindingLine:
+def _line(row: Any, *, opens_failed: bool) -> FindingLine:
+    """``row`` is a finding with its ``script`` and ``script_length``."""
     return FindingLine(
         row=row,
         title=code_titles().get(row.code, ""),
         is_acceptable=row.level in ACCEPTABLE and row.accepted_at is None,
         is_urgent=opens_failed and row.level == Level.FAILED,
+        script=row.script,
+        script_length=row.script_length,
     )
 
 
@@ -227,7 +244,8 @@ def _groups(lines: Sequence[FindingLine], *, only: FindingFilter, tally: Tally) 
 
 def _level_group(shelf: Shelf, lines: Sequence[FindingLine], *, count: int) -> Group:
     sections = [
-        Section(name or SERVERS, tuple(found)) for name, found in groupby(lines, key=lambda line: _place(line.row))
+        Section(name or SERVERS, tuple(found), is_database=bool(name))
+        for name, found in groupby(lines, key=lambda line: _place(line.row))
     ]
     if len(sections) == 1 and sections[0].title == SERVERS:
         sections = [replace(sections[0], title="")]

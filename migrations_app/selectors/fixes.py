@@ -6,49 +6,35 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
+from migrations_app.engine.findings import FindingSide, ScriptUse
 from migrations_app.engine.spec import Side
 from migrations_app.models import Migration, MigrationFinding
 from migrations_app.selectors.findings import findings_of
 
-SCRIPT_ON = re.compile(r"\bscript (?:in \w+ )?(?:on|of) the (source|target)\b")
-ONE_OF_BOTH = re.compile(r"\b(source|target)\b")
-AFTERWARDS = re.compile(r"\bafter the migration\b")
+TO_BE_FILLED_IN = "…"
+VALIDATION = "validation"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-def fix_side(finding: MigrationFinding) -> Side | None:
-    """Return the server on which the SQL of a fix runs; None where its words leave that to the reader.
-
-    What a later phase could not restore is missing on the target. A rule says in its fix where its script runs.
-    """
-    if finding.phase not in ("", "validation", "validate"):
-        return Side.TARGET
-    if found := SCRIPT_ON.search(finding.fix):
-        return Side(found[1])
-    clauses = re.split(r"[.;]\s", finding.fix)
-    clause = next((text for text in clauses if "script" in text), finding.fix)
-    named = set(ONE_OF_BOTH.findall(clause)) or set(ONE_OF_BOTH.findall(finding.subject.lower()))
-    return Side(named.pop()) if len(named) == 1 else None
 
 
 def fixes_script(migration: Migration, *, side: Side, database: str = "") -> str:
     """Return the fixes for one server as a script for psql; ``database`` (its name on the source) limits it to one.
 
-    Only SQL of open findings runs. What is done elsewhere, is accepted, or leaves the server open, is a comment. What
-    is to be done after the migration comes last, since its database may not exist before.
+    Only SQL of open findings runs. What is done elsewhere, is accepted, has to be filled in first, or is somebody's
+    choice, is a comment. What is to be done after the migration comes last, since its database may not exist before.
     """
     findings = [row for row in findings_of(migration.pk) if not database or _source_name(row) == database]
-    findings = [row for row in findings if fix_side(row) in (side, None)]
+    findings = [row for row in findings if row.side in (side, FindingSide.BOTH, FindingSide.NONE)]
     runs = [row for row in findings if _runs(row)]
-    before = [row for row in runs if not AFTERWARDS.search(row.fix)]
+    before = [row for row in runs if row.script_use != ScriptUse.AFTER]
     lines = list(_head(migration, side=side, database=database, findings=findings, runs=len(runs)))
     lines += _by_database(before, migration=migration, side=side)
-    if after := [row for row in runs if AFTERWARDS.search(row.fix)]:
+    if after := [row for row in runs if row.script_use == ScriptUse.AFTER]:
         lines += ["", "-- After the migration", *_by_database(after, migration=migration, side=side)]
     if rest := [row for row in findings if not _runs(row)]:
         lines += [
             "",
-            "-- Nothing below runs: it is done in another way, is accepted, or the server is yours to choose.",
+            "-- Nothing below runs: it is done in another way, is accepted, has a gap (…) for you to fill in, or ends,",
+            "-- drops or changes something that you have to decide about.",
         ]
         for row in rest:
             lines += ["", *_heading(row), *_comment(row.fix_sql)]
@@ -62,7 +48,9 @@ def fixes_file_name(migration: Migration, *, side: Side, database: str = "") -> 
 
 
 def _runs(row: MigrationFinding) -> bool:
-    return bool(row.fix_sql.strip()) and row.accepted_at is None and fix_side(row) is not None
+    is_ready = bool(row.fix_sql.strip()) and TO_BE_FILLED_IN not in row.fix_sql
+    is_decided = row.script_use != ScriptUse.CHOICE and row.side != FindingSide.NONE
+    return is_ready and is_decided and row.accepted_at is None
 
 
 def _head(
@@ -72,7 +60,7 @@ def _head(
     only = f", database {database}" if database else ""
     yield from _comment(f"Fixes for the findings of migration {migration.name}: {side.value} server{only}.")
     yield from _comment(f"Read it first, then run it: psql -h {server.host} -p {server.port} -U ADMINISTRATOR -f FILE")
-    yield from _comment(f"{runs} of {len(findings)} findings are mended by SQL here.")
+    yield from _comment(f"{runs} of {len(findings)} findings {'is' if runs == 1 else 'are'} mended by SQL here.")
     yield "\\set ON_ERROR_STOP on"
 
 
@@ -90,9 +78,10 @@ def _by_database(rows: Sequence[MigrationFinding], *, migration: Migration, side
 
 def _database(row: MigrationFinding, *, migration: Migration, side: Side) -> str:
     server = migration.source if side is Side.SOURCE else migration.target
-    if "template1" in row.fix:
-        return "template1"
-    if row.database is None:
+    if row.script_database:
+        return row.script_database
+    is_made_later = side is Side.TARGET and row.phase == VALIDATION and row.script_use != ScriptUse.AFTER
+    if row.database is None or is_made_later:
         return server.maintenance_database
     return row.database.source_name if side is Side.SOURCE else row.database.target_name
 

@@ -7,6 +7,7 @@ and where the server does not count; ``latency`` is in whole seconds. Changes ar
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -27,9 +28,11 @@ from migrations_app.models import (
     OnlinePhase,
     PartState,
     Replication,
+    SourceType,
     State,
     TableCopy,
 )
+from migrations_app.models.states import BEYOND_MICROSOFT
 from migrations_app.selectors.rail import rail_of
 
 SSL_MODES = {
@@ -67,7 +70,7 @@ def azure_status_for(
             "migrationId": str(migration.pk),
             "migrationMode": migration.mode,
             "migrationOption": migration.option,
-            "sourceType": migration.source_type,
+            "sourceType": _source_type(migration),
             "sslMode": SSL_MODES.get(migration.source.sslmode, "Prefer"),
             "sourceDbServerResourceId": f"{migration.source.host}:{migration.source.port}@{migration.source.username}",
             "sourceDbServerFullyQualifiedDomainName": migration.source.host,
@@ -155,18 +158,20 @@ def _validation(
     checked = [finding for finding in findings if finding.phase in VALIDATION_PHASES]
     if step.started_at is None and not checked:
         return None  # nothing has been validated, so nothing has succeeded
-    of_server = [finding for finding in checked if finding.database_id is None]
+    by_place: dict[UUID | None, list[MigrationFinding]] = defaultdict(list)
+    for finding in checked:
+        by_place[finding.database_id].append(finding)
     return {
         "status": _worst(checked),
         "validationStartTimeInUtc": _time(step.started_at),
         "validationEndTimeInUtc": _time(step.ended_at),
-        "serverLevelValidationDetails": _items(of_server, SERVER_CHECKS),
+        "serverLevelValidationDetails": _items(by_place.get(None, ()), SERVER_CHECKS),
         "dbLevelValidationDetails": [
             {
                 "databaseName": database.source_name,
                 "startedOn": _time(step.started_at),
                 "endedOn": _time(step.ended_at),
-                "summary": _items([row for row in checked if row.database_id == database.pk], DATABASE_CHECKS),
+                "summary": _items(by_place.get(database.pk, ()), DATABASE_CHECKS),
             }
             for database in databases
         ],
@@ -175,9 +180,11 @@ def _validation(
 
 def _items(findings: Sequence[MigrationFinding], checks: tuple[str, ...]) -> list[dict[str, Any]]:
     """One item for each of Microsoft's checks; a finding of ours that it has no check for belongs to the first."""
+    by_check: dict[str, list[MigrationFinding]] = {check: [] for check in checks}
+    for row in findings:
+        by_check[_check_of(row, checks)].append(row)
     items = []
-    for check in checks:
-        own = [row for row in findings if _check_of(row, checks) == check]
+    for check, own in by_check.items():
         messages = [{"state": LEVELS.get(Level(row.level), "Warning"), "message": _message(row)} for row in own]
         items.append({"type": check, "state": _worst(own), **({"messages": messages} if messages else {})})
     return items
@@ -206,6 +213,11 @@ def _message(finding: MigrationFinding) -> str:
 def _worst(findings: Sequence[MigrationFinding]) -> str:
     states = {LEVELS.get(Level(finding.level), "Warning") for finding in findings}
     return next((state for state in ("Failed", "Warning") if state in states), "Succeeded")
+
+
+def _source_type(migration: Migration) -> str:
+    """Return the kind of source in Microsoft's words, which has none for some services."""
+    return SourceType.ON_PREMISES.value if migration.source_type in BEYOND_MICROSOFT else migration.source_type
 
 
 def _version(facts: dict[str, Any]) -> str | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
-from django.db.models import F
+from django.db.models import CharField, F, Value
+from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
+from migrations_app.engine.providers.modes import require_possible_mode
 from migrations_app.engine.spec import (
     AtWarnings,
     MigrationMode,
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 DRAFT_STEPS = ("setup", "source", "target", "databases", "options", "review")
+CHOICE_FIELDS = ("target_name", "overwrite", "selection", "facts", "bytes_total")
+DATABASES_AT_ONCE = 200
+NAMES_IN_EVENT = 20
 CONNECTION_FIELDS = ("host", "port", "username", "sslmode", "ca_certificate", "maintenance_database")
 
 
@@ -107,7 +112,11 @@ def draft_create(
     actor: User | None = None,
     address: str | None = None,
 ) -> Migration:
-    """Create a draft with two empty endpoints. Raises ``IntegrityError`` when the name is taken."""
+    """Create a draft with two empty endpoints.
+
+    Raises ``IntegrityError`` when the name is taken, ``ModeNotPossible`` where the source can be moved offline only.
+    """
+    require_possible_mode(source_type, mode=mode)
     with transaction.atomic():
         migration = Migration.objects.create(
             name=name,
@@ -133,7 +142,12 @@ def draft_set_setup(
     actor: User | None = None,
     address: str | None = None,
 ) -> None:
-    """Store name, source type, option and mode. Raises ``NotADraft``, or ``IntegrityError`` when the name is taken."""
+    """Store name, source type, option and mode.
+
+    Raises ``NotADraft``, ``IntegrityError`` when the name is taken, ``ModeNotPossible`` where the source can be moved
+    offline only.
+    """
+    require_possible_mode(source_type, mode=mode)
     values = {"name": name, "source_type": source_type, "option": option, "mode": mode}
     with transaction.atomic():
         _save_draft(migration, values=values, step="source")
@@ -229,21 +243,35 @@ def draft_set_databases(
         migration.databases.exclude(source_name__in=chosen).delete()
         kept = {row.source_name: row for row in migration.databases.all()}
         _move_names_aside(kept, chosen=chosen)
-        for choice in databases:
-            _write_choice(kept.get(choice.source_name), migration=migration, choice=choice)
-        message = f"Databases chosen: {', '.join(chosen) or 'none'}."
+        for row in kept.values():
+            _put_choice(row, chosen[row.source_name])
+        MigrationDatabase.objects.bulk_update(kept.values(), CHOICE_FIELDS, batch_size=DATABASES_AT_ONCE)
+        new = [_new_database(migration, choice) for name, choice in chosen.items() if name not in kept]
+        MigrationDatabase.objects.bulk_create(new, batch_size=DATABASES_AT_ONCE)
+        message = f"Databases chosen: {_names(list(chosen))}."
         _write_event(migration, message=message, actor=actor, address=address)
+
+
+def _names(databases: Sequence[str]) -> str:
+    """The first of many: an event is one line of the page."""
+    shown, more = databases[:NAMES_IN_EVENT], len(databases) - NAMES_IN_EVENT
+    return (", ".join(shown) or "none") + (f" and {more:,} more" if more > 0 else "")
 
 
 def _move_names_aside(kept: dict[str, MigrationDatabase], *, chosen: dict[str, DatabaseChoice]) -> None:
     """Two databases may swap target names, which are unique: give changing ones a name nobody has meanwhile."""
-    for name, row in kept.items():
-        if row.target_name != chosen[name].target_name:
-            MigrationDatabase.objects.filter(pk=row.pk).update(target_name=f"\x01{row.pk}")
+    changing = [row.pk for name, row in kept.items() if row.target_name != chosen[name].target_name]
+    aside = Concat(Value("\x01"), Cast("pk", CharField()))
+    MigrationDatabase.objects.filter(pk__in=changing).update(target_name=aside)
 
 
-def _write_choice(row: MigrationDatabase | None, *, migration: Migration, choice: DatabaseChoice) -> None:
-    row = row or MigrationDatabase(migration=migration, source_name=choice.source_name)
+def _new_database(migration: Migration, choice: DatabaseChoice) -> MigrationDatabase:
+    row = MigrationDatabase(migration=migration, source_name=choice.source_name)
+    _put_choice(row, choice)
+    return row
+
+
+def _put_choice(row: MigrationDatabase, choice: DatabaseChoice) -> None:
     row.target_name = choice.target_name
     row.overwrite = choice.overwrite
     if choice.selection is not None:
@@ -251,7 +279,6 @@ def _write_choice(row: MigrationDatabase | None, *, migration: Migration, choice
     if choice.facts is not None:
         row.facts = choice.facts
         row.bytes_total = int(choice.facts.get("size_bytes") or 0)
-    row.save()
 
 
 def draft_set_selection(
@@ -317,7 +344,7 @@ def draft_delete(migration: Migration, *, actor: User | None = None, address: st
 
 def selection_as_dict(selection: Selection) -> dict[str, Any]:
     """Return a selection as JSON can hold it, for ``services.spec.selection_from_json``; everything is empty."""
-    kept = {key: names for key, names in vars(selection).items() if names}
+    kept = {each.name: names for each in fields(selection) if (names := getattr(selection, each.name))}
     return {key: [list(name) if isinstance(name, tuple) else name for name in names] for key, names in kept.items()}
 
 

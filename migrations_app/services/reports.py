@@ -13,8 +13,8 @@
 - ``verification``: level, method, snapshot, result (identical, different, could_not_verify, not_verified), counts
 - ``databases``: for each: names, state, verified, sizes, times, error, on_target, selection, ``objects`` (every
   comparison: object_class, name, result, source, target, detail, verified_at)
-- ``findings``: database, level, code, subject, saw, why, fix, fix_sql, statement, server_message, phase, found_at,
-  accepted_at, accepted_by, accepted_reason
+- ``findings``: database, level, code, subject, side, saw, why, fix, fix_sql, script_use, script_database, statement,
+  server_message, phase, found_at, accepted_at, accepted_by, accepted_reason
 - ``events``: at, kind, level, message, database, actor, address, from_state, to_state
 - ``online``: None for an offline migration, else settings, ``replications``, ``cutovers`` with their steps, and
   ``requests`` of people
@@ -241,7 +241,10 @@ def _object(row: VerificationResult) -> dict[str, Any]:
 
 def finding_as_dict(row: MigrationFinding) -> dict[str, Any]:
     """Return a finding with its acceptance, as the report and the command line write it."""
-    texts = ("level", "code", "subject", "saw", "why", "fix", "fix_sql", "statement", "server_message", "phase")
+    texts = (
+        *("level", "code", "subject", "side", "saw", "why", "fix", "fix_sql", "script_use", "script_database"),
+        *("statement", "server_message", "phase"),
+    )
     database = row.database.source_name if row.database else None
     accepted_by = row.accepted_by.get_username() if row.accepted_by else row.accepted_from or None
     return {

@@ -64,6 +64,7 @@ class DatabasesForm:
         self.data = data
         self.also = also
         self.problems: list[str] = []
+        self._ticked = frozenset(data.getlist("chosen") if data is not None else ())
         self.rows = self._rows()
 
     @property
@@ -92,7 +93,7 @@ class DatabasesForm:
         return row
 
     def _fill_from_post(self, row: Row, *, data: QueryDict) -> None:
-        row.chosen = row.name in data.getlist("chosen") or row.name == self.also
+        row.chosen = row.name in self._ticked or row.name == self.also
         posted = self._posted_number(row.name, data=data)
         row.target_name = data.get(f"target-{posted}", "").strip() or row.name
         row.consent = data.get(f"consent-{posted}", "").strip()

@@ -8,10 +8,11 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from migrations_app.engine.errors import ModeNotPossible
+from migrations_app.engine.providers.modes import require_possible_mode
 from migrations_app.engine.spec import MigrationMode
 from migrations_app.models import Migration, SourceType
 from migrations_app.models.migration import MODE_CHOICES, OPTION_CHOICES
-from portal.wizard.prerequisites import offline_only
 
 NAME_MAX = 63
 NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*\Z")
@@ -58,8 +59,10 @@ class SetupForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Refuse Online where the chosen kind of server cannot be followed."""
         values: dict[str, Any] = super().clean() or self.cleaned_data
-        if values.get("mode") == MigrationMode.ONLINE and (why := offline_only(values.get("source_type", ""))):
-            self.add_error("mode", why)
+        try:
+            require_possible_mode(values.get("source_type", ""), mode=values.get("mode", ""))
+        except ModeNotPossible as error:
+            self.add_error("mode", f"{error.message} {error.hint}")
         return values
 
     def clean_name(self) -> str:

@@ -63,6 +63,29 @@ PROVIDER_ICONS: dict[str, str] = {
 }
 
 
+SCRIPT_SIDES = {"source": "Script for the source server", "target": "Script for the target server"}
+SCRIPT_SIDES |= {"both": "Script for both servers", "": "Script"}
+SCRIPT_USES = {"after": ", to be run after the migration", "choice": ", if you decide to run it", "": ""}
+
+
+@register.simple_tag
+def script_heading(side: str, use: str, database: str) -> str:
+    """Return the heading of a fix's script: on which server, in which database if it is not the obvious one, when."""
+    return SCRIPT_SIDES[side] + (f", database {database}" if database else "") + SCRIPT_USES[use]
+
+
+@register.filter
+def fix_words(fix: str) -> str:
+    """Return what a fix says; commands for a provider's tool follow on lines of their own."""
+    return fix.partition("\n")[0]
+
+
+@register.filter
+def fix_commands(fix: str) -> str:
+    """Return the commands of a fix, empty where it has none."""
+    return fix.partition("\n")[2].strip()
+
+
 @register.filter(name="bytes")
 def bytes_in_words(value: float | str | None) -> str:
     """Return a size in binary units with one decimal: ``12.4 GiB``."""

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET
 
 from migrations_app.engine.spec import Side
@@ -58,7 +59,18 @@ def fixes(request: HttpRequest, pk: UUID, side: str) -> HttpResponseBase:
     if side not in list(Side) or (database and not migration.databases.filter(source_name=database[:63]).exists()):
         raise Http404("There is no such script.")
     text = fixes_script(migration, side=Side(side), database=database)
-    name = fixes_file_name(migration, side=Side(side), database=database)
+    return _script(text, name=fixes_file_name(migration, side=Side(side), database=database))
+
+
+@require_GET
+@needs(Permission.VIEW)
+def fix(request: HttpRequest, pk: UUID, finding: int) -> HttpResponseBase:
+    """Download the fix script of one finding as it is, where the list shows its beginning."""
+    row = get_object_or_404(get_migration_for(request, pk).findings, pk=finding)
+    return _script(f"{row.fix_sql.strip()}\n", name=f"fix-{row.code}-{row.pk}.sql")
+
+
+def _script(text: str, *, name: str) -> HttpResponse:
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return HttpResponse(text, content_type="application/sql; charset=utf-8", headers=headers)
 

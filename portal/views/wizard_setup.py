@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from migrations_app.engine.providers import provider_by_key
+from migrations_app.engine.providers.modes import CHOOSE_OFFLINE, why_offline_only
 from migrations_app.models import Migration, SourceType
 from migrations_app.services.drafts import draft_create, draft_set_setup
 from portal.access import person
@@ -16,7 +17,6 @@ from portal.forms.setup import SetupForm
 from portal.http import address_of
 from portal.wizard import seen
 from portal.wizard.connection_hints import FIRST_TYPES
-from portal.wizard.prerequisites import offline_only
 from portal.wizard.steps import rail, url_of
 
 TAKEN = "Another migration took this name just now. Choose another name."
@@ -66,13 +66,23 @@ def _context(form: SetupForm, migration: Migration | None) -> dict[str, Any]:
         "steps": rail(migration, current="setup"),
         "seen": seen.setup_mark(migration) if migration else "",
         "first_types": [_card(value, labels[value]) for value in first],
-        "other_types": [card for card in types if card["value"] not in first],
+        "other_types": sorted((card for card in types if card["value"] not in first), key=_by_label),
         "chosen_type": form["source_type"].value(),
         "chosen_is_other": form["source_type"].value() not in [None, "", *first],
         "next_title": "source server",
     }
 
 
+def _by_label(card: dict[str, str]) -> tuple[bool, str]:
+    """What is in no list comes last."""
+    return card["value"] == SourceType.OTHER, card["label"].casefold()
+
+
 def _card(value: str, label: str) -> dict[str, str]:
-    online = provider_by_key(value).online
-    return {"value": value, "label": label, "online": online, "offline_only": offline_only(value)}
+    why = why_offline_only(value)
+    return {
+        "value": value,
+        "label": label,
+        "online": provider_by_key(value).online,
+        "offline_only": why and f"{why} {CHOOSE_OFFLINE}",
+    }

@@ -7,6 +7,7 @@ from typing import Any
 
 from migrations_app.engine.providers import provider_by_key
 from migrations_app.engine.providers.comparison import difference_in_words, differs, is_harmless
+from migrations_app.engine.providers.pooled import way_around_pooler
 from migrations_app.engine.spec import Side
 from portal.templatetags.portal_format import bytes_in_words
 
@@ -72,12 +73,17 @@ def warnings_of(facts: dict[str, Any], *, side: Side, chosen_type: str = "") -> 
     if facts["major"] < oldest:
         found.append(f"PostgreSQL {facts['major']} is too old: a {side.value} needs at least {oldest}.")
     if facts["pooler"]:
-        found.append("A connection pooler answers here. Use the server's own host and port: a copy needs direct ones.")
+        found.append(f"A connection pooler answers here, not PostgreSQL itself. {_way_around_pooler(facts)}")
     if side is Side.TARGET and (facts["settings"]["in_recovery"] or facts["settings"]["transaction_read_only"]):
         found.append("This server is read-only (a replica, or its disk is full). Use the primary's address.")
     if not facts["tls"]["in_use"] and not is_local(facts["host"]):
         found.append("The session is not encrypted: data would cross the network in clear. TLS mode require encrypts.")
     return found
+
+
+def _way_around_pooler(facts: dict[str, Any]) -> str:
+    provider, server_port = provider_by_key(facts["provider"]), facts["settings"]["server_port"]
+    return way_around_pooler(provider, facts["host"], port=facts["port"], server_port=server_port)
 
 
 def _another_kind(facts: dict[str, Any], *, chosen_type: str) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from migrations_app.engine.providers import PROVIDERS, Prerequisite, Provider, provider_by_key
 from migrations_app.engine.providers.azure import AZURE_FLEXIBLE
 from migrations_app.engine.providers.comparison import effective
+from migrations_app.engine.providers.modes import CHOOSE_OFFLINE, why_offline_only
 from migrations_app.engine.providers.prerequisites import prerequisites_of
 from migrations_app.engine.providers.provider import Done
 from migrations_app.engine.providers.readiness import answer_to, observed_in
@@ -55,15 +56,8 @@ def prerequisite_groups(migration: Migration, *, side: Side) -> list[Group]:
 
 def why_not_online(migration: Migration) -> str:
     """Return why the chosen kind of source cannot be migrated online, or an empty string."""
-    return offline_only(migration.source_type) if migration.mode == MigrationMode.ONLINE else ""
-
-
-def offline_only(source_type: str) -> str:
-    """Return why a kind of source can be moved offline only, or an empty string."""
-    provider = provider_by_key(source_type)
-    if provider.can_online:
-        return ""
-    return f"{provider.name} cannot be migrated online. {provider.why_offline_only} Choose Offline."
+    why = why_offline_only(migration.source_type) if migration.mode == MigrationMode.ONLINE else ""
+    return why and f"{why} {CHOOSE_OFFLINE}"
 
 
 def _providers(migration: Migration, *, side: Side) -> Iterator[Provider]:

@@ -180,6 +180,19 @@ def test_online_can_be_kept_but_not_started(shop: Shop, migration_command: Comma
     assert "Online" in said.err
 
 
+@pytest.mark.parametrize("source_type", ["Heroku_PostgreSQL", "PostgreSQLCosmosDB"])
+def test_online_is_refused_for_a_source_that_has_no_replication(
+    shop: Shop, migration_command: Command, source_type: str
+) -> None:
+    arguments = ("create", "shop", *shop.arguments, "--mode", "Online", "--source-type", source_type)
+    said = migration_command(*arguments)
+    assert said.code == 2
+    assert "cannot be migrated online" in said.err
+    assert "Choose the mode Offline." in said.err
+    assert not Migration.objects.exists()
+    assert not MigrationEndpoint.objects.exists()
+
+
 def test_a_scheduled_migration_is_queued_for_its_time(shop: Shop, migration_command: Command) -> None:
     said = migration_command("create", "shop", *shop.arguments, "--schedule", "2099-01-01T03:00Z")
     assert said.code == 0, said.err

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import struct
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -17,7 +12,8 @@ from migrations_app.engine.probe_pooler import leads_to_pooler
 from migrations_app.engine.providers import PROVIDERS, provider_by_key
 from migrations_app.engine.providers.fingerprint import Traces, judge
 from migrations_app.engine.spec import Endpoint, Side
-from tests.fixtures.servers import RunningServer, ServerPool
+from tests.fixtures.pooler import pooled
+from tests.fixtures.servers import ServerPool
 
 NOTHING = Traces("PostgreSQL 17.5 on x86_64", False, [], [], [], None)
 
@@ -89,43 +85,8 @@ def test_host_names_of_poolers(host: str, port: int, pooled: bool) -> None:
     assert leads_to_pooler(Endpoint(Side.SOURCE, host, port, "u", "p")) is pooled
 
 
-@pytest.mark.parametrize("mode", ["session"])
-def test_a_pooler_is_found_by_the_process_number_it_invents(servers: ServerPool, mode: str) -> None:
+def test_a_pooler_is_found_by_the_process_number_it_invents(servers: ServerPool) -> None:
     server = servers.get(17, name="probed")
-    with _proxy(server) as port:
-        facts = probe_server(Server(replace(server.endpoint(), port=port)))
-    assert facts.pooler == mode
+    with pooled(server) as pooler:
+        assert probe_server(Server(pooler.endpoint())).pooler == "session"
     assert probe_server(Server(server.endpoint())).pooler == ""
-
-
-@contextmanager
-def _proxy(server: RunningServer) -> Iterator[int]:
-    """Forward connections and, as PgBouncer does, hand out a cancel key of its own."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            upstream = socket.create_connection(("127.0.0.1", server.port))
-            threading.Thread(target=_forward, args=(client, upstream, False), daemon=True).start()
-            threading.Thread(target=_forward, args=(upstream, client, True), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.close()
-
-
-def _forward(reading: socket.socket, writing: socket.socket, from_server: bool) -> None:
-    key = b"K" + struct.pack("!I", 12)
-    while data := reading.recv(65536):
-        place = data.find(key) if from_server else -1
-        if place >= 0:
-            data = data[: place + 5] + struct.pack("!I", 4_242) + data[place + 9 :]
-            from_server = False
-        writing.sendall(data)
-    writing.close()

@@ -12,6 +12,7 @@ from migrations_app.engine.findings import Finding
 from migrations_app.engine.providers import provider_by_key
 from migrations_app.engine.spec import MigrationOption
 from tests.engine.moving import Move, nothing_left
+from tests.engine.validating import fires
 from tests.fixtures.providers import PlayedServer, playing
 from tests.fixtures.providers.shop import CLUTTER, shop_database
 from tests.fixtures.servers import ServerPool
@@ -114,6 +115,8 @@ def test_a_shop_moves_to_flexible_server(servers: ServerPool, tmp_path: Path, so
         (database,) = move.must_succeed().databases
         assert database.verified == CheckResult.IDENTICAL
         assert told(move.log.findings) == intended(source)
+        if source.profile.key in CLUTTER:
+            fires(move.log.findings, "PM2012")
         for query in CONTENT.values():
             assert target.superuser(query, database="shop") == source.superuser(query, database="shop")
         assert "provider_guard" not in target.superuser("SELECT evtname FROM pg_event_trigger", database="shop")

@@ -18,7 +18,7 @@ from migrations_app.engine.validation import validate
 from migrations_app.engine.validation.context import ServerContext, see
 from migrations_app.engine.validation.rules.endpoints import one_server_answers
 from migrations_app.engine.validation.rules.versions import direct_connections
-from tests.engine.validating import Recorder, database, drop_role, new_role, of_code, only
+from tests.engine.validating import Recorder, database, drop_role, fires, new_role, of_code, only
 from tests.fixtures.servers import RunningServer, ServerPool
 
 
@@ -84,7 +84,8 @@ def test_an_address_that_leads_to_several_servers(
                 balanced = replace(source.endpoint(password="the-same"), port=port)
                 spec = MigrationSpec("4b1e", "test", balanced, target.endpoint(Side.TARGET), ())
                 # Alone: sessions of other rules would take turns with this one's, and might take every second server.
-                (finding,) = one_server_answers(ServerContext(spec, see(Server(balanced)), see(Server(spec.target))))
+                seen = see(Server(balanced)), see(Server(spec.target))
+                finding = fires(list(one_server_answers(ServerContext(spec, *seen))), "PM1091")
         finally:
             source.psql(f"ALTER ROLE postgres PASSWORD '{source.password}'")
     assert (finding.code, finding.level) == ("PM1091", Level.FAILED)
@@ -117,8 +118,9 @@ def test_a_pooler_is_refused_in_the_providers_words(source: RunningServer, targe
     ("host", "online", "level"),
     [
         ("shop.cluster-ro-abc1.eu-west-1.rds.amazonaws.com", False, Level.WARNING),
-        ("shop.cluster-ro-abc1.eu-west-1.rds.amazonaws.com", True, Level.FAILED),
+        ("shop.cluster-ro-abc1.eu-west-1.rds.amazonaws.com", True, None),  # PM3074 tells it
         ("etl.cluster-custom-abc1.eu-west-1.rds.amazonaws.com", False, Level.WARNING),
+        ("etl.cluster-custom-abc1.eu-west-1.rds.amazonaws.com", True, Level.FAILED),
         ("shop.cluster-abc1.eu-west-1.rds.amazonaws.com", True, None),
         ("shop-1.abc1.eu-west-1.rds.amazonaws.com", True, None),
     ],

@@ -10,7 +10,7 @@ import pytest
 
 from migrations_app.engine.findings import Level
 from migrations_app.engine.spec import Side
-from tests.engine.validating import drop_role, new_role, of_code, only, serious, validated
+from tests.engine.validating import drop_role, fires, new_role, of_code, only, serious, validated
 from tests.fixtures.servers import RunningServer, ServerPool
 
 
@@ -99,6 +99,7 @@ def test_tables_with_oids_and_removed_types(old: RunningServer, target: RunningS
         findings = validated(old, target, name)
         assert only(findings, "603404").fix_sql == 'ALTER TABLE "public"."with_oids" SET WITHOUT OIDS;'
         removed = of_code(findings, "PM2040")
+        assert fires(findings, "PM2040").level is Level.FAILED
         assert {finding.subject for finding in removed} == {f"Column public.times.{column}" for column in "abc"}
         assert only(findings, "PM2041").saw == "They hold object ids (reg* types): public.times.R (regclass)."
         assert not {"603404", "PM2040"} & {each.code for each in validated(old, servers.get(11, name="eleven"), name)}
@@ -185,6 +186,7 @@ def test_what_postgresql_14_removed(old: RunningServer, target: RunningServer, s
             database=name,
         )
         findings = of_code(validated(old, target, name), "PM2036")
+        assert fires(findings, "PM2036").level is Level.FAILED
         assert {finding.subject for finding in findings} == {"1 postfix operator", "1 aggregate"}
         assert not of_code(validated(old, servers.get(12, name="twelve"), name), "PM2036")
         for finding in findings:

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.spec import Side
-from tests.engine.validating import Role, drop_role, new_role, of_code, only, validated
+from tests.engine.validating import Role, drop_role, fires, is_silent, new_role, of_code, only, validated
+from tests.fixtures.made_up import CRON, PARTMAN, POSTGIS_2, TIMESCALE, MadeUp
 from tests.fixtures.servers import RunningServer, ServerPool
-
-CRON = """
-CREATE SCHEMA cron;
-CREATE TABLE cron.job (jobid bigserial, schedule text, command text, database text, username text, active bool);
-SELECT pg_catalog.pg_extension_config_dump('cron.job', '');
-CREATE FUNCTION cron.alter_job(job_id bigint, active bool) RETURNS void LANGUAGE sql
-    AS 'UPDATE cron.job SET active = $2 WHERE jobid = $1';
-"""
 
 
 @pytest.fixture
@@ -43,26 +35,6 @@ def admin(target: RunningServer) -> Iterator[Role]:
     role = new_role(target, "CREATEDB CREATEROLE")
     yield role
     drop_role(target, role)
-
-
-class MadeUp:
-    """A server 18 and the directory of extensions that were made up for it."""
-
-    def __init__(self, servers: ServerPool, directory: str) -> None:
-        self.server = servers.get(18, name=directory, extension_control_path="$system")
-        self.folder = Path(self.server.cluster.data_dir).parent / directory
-        (self.folder / "extension").mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o755)
-        self.server.psql(f"ALTER SYSTEM SET extension_control_path = '{self.folder}:$system'; SELECT pg_reload_conf()")
-
-    def offer(self, name: str, version: str, script: str = "", *, schema: str = "") -> None:
-        """Make an extension available in one version."""
-        control = f"default_version = '{version}'\nrelocatable = true\n" + (f"schema = {schema}\n" if schema else "")
-        control = control.replace("relocatable = true", "relocatable = false") if schema else control
-        for old in (self.folder / "extension").glob(f"{name}--*"):
-            old.unlink()
-        (self.folder / "extension" / f"{name}.control").write_text(control)
-        (self.folder / "extension" / f"{name}--{version}.sql").write_text(script or "SELECT 1;")
 
 
 @pytest.fixture(scope="module")
@@ -135,21 +107,38 @@ def test_versions_of_postgis(ours: MadeUp, theirs: MadeUp) -> None:
     ours.offer("postgis", "3.4.0")
     with ours.server.fresh_database() as name:
         ours.server.psql("CREATE EXTENSION postgis", database=name)
-        for offered, failed in (("3.3.9", True), ("3.4.9", False), ("3.5.0", False)):
+        theirs.offer("postgis", "3.3.9")
+        findings = _made_up(ours, theirs, name)
+        assert "a newer PostGIS" in only(findings, "603406").fix
+        assert is_silent(findings, "PM2010")
+        for offered in ("3.4.9", "3.5.0"):  # the fix: a newer one is installed on the target's machine
             theirs.offer("postgis", offered)
-            findings = _made_up(ours, theirs, name)
-            assert bool(of_code(findings, "603406")) is failed
-            assert not of_code(findings, "PM2010")
+            assert is_silent(_made_up(ours, theirs, name), "603406", "PM2010")
 
 
 def test_rasters_of_postgis_2(ours: MadeUp, theirs: MadeUp) -> None:
-    ours.offer("postgis", "2.5.0", "CREATE DOMAIN raster AS text;")
+    ours.offer("postgis", "2.5.0", POSTGIS_2)
+    ours.offer_update("postgis", old="2.5.0", new="3.4.0")
     theirs.offer("postgis", "3.4.0")
     with ours.server.fresh_database() as name:
         ours.server.psql("CREATE EXTENSION postgis", database=name)
         assert not of_code(_made_up(ours, theirs, name), "603406")
         ours.server.psql("CREATE TABLE tiles (tile raster)", database=name)
-        assert "raster columns" in only(_made_up(ours, theirs, name), "603406").saw
+        finding = only(_made_up(ours, theirs, name), "603406")
+        assert "raster columns" in finding.saw
+        ours.server.psql(finding.fix_sql, database=name)
+        assert is_silent(_made_up(ours, theirs, name), "603406")
+
+
+def test_an_extension_that_is_older_on_the_target(ours: MadeUp, theirs: MadeUp) -> None:
+    ours.offer("lists", "2.10")
+    theirs.offer("lists", "2.9")
+    with ours.server.fresh_database() as name:
+        ours.server.psql("CREATE EXTENSION lists", database=name)
+        finding = fires(_made_up(ours, theirs, name), "PM2010")
+        assert (finding.level, finding.subject) == (Level.WARNING, "Extension lists")
+        theirs.offer("lists", "2.10")
+        assert is_silent(_made_up(ours, theirs, name), "PM2010")
 
 
 def test_an_extension_in_a_system_schema(ours: MadeUp, theirs: MadeUp) -> None:
@@ -195,7 +184,18 @@ def test_jobs_that_are_left_behind(ours: MadeUp, theirs: MadeUp) -> None:
             f"'{name}_moved', 'app');"
         )
         assert not of_code(_made_up(ours, theirs, other), "PM1084")
+        ours.server.psql(finding.fix.split("\n", 1)[1])
+        assert is_silent(_made_up(ours, theirs, name), "PM1084")
+        _scheduled_on_the_target(theirs, finding.fix_sql, name)
         ours.server.psql("DROP EXTENSION pg_cron")
+
+
+def _scheduled_on_the_target(theirs: MadeUp, script: str, name: str) -> None:
+    theirs.offer("pg_cron", "1.6", CRON, schema="pg_catalog")
+    with theirs.server.fresh_database() as home:
+        theirs.server.psql(f"CREATE EXTENSION pg_cron; {script}", database=home)
+        jobs = theirs.server.psql("SELECT schedule, command, database, username FROM cron.job", database=home)
+        assert jobs == f"* * * * *|SELECT 'x'|{name}_moved|app"
 
 
 def test_jobs_that_are_kept_in_another_database(ours: MadeUp, theirs: MadeUp) -> None:
@@ -213,16 +213,28 @@ def test_jobs_that_are_kept_in_another_database(ours: MadeUp, theirs: MadeUp) ->
 
 
 def test_extensions_that_act_by_themselves(ours: MadeUp, theirs: MadeUp) -> None:
-    for each in ("pg_partman", "timescaledb"):
-        ours.offer(each, "2.1.0")
+    """TimescaleDB stays a warning whatever is done: its procedure has to be rehearsed."""
+    ours.offer("pg_partman", "5.2.4", PARTMAN)
+    ours.offer("timescaledb", "2.1.0", TIMESCALE)
+    ours.offer("pg_ivm", "1.9")
     with ours.server.fresh_database() as name:
         assert not {"PM2014", "PM2015"} & {finding.code for finding in _made_up(ours, theirs, name)}
         ours.server.psql("CREATE EXTENSION pg_partman; CREATE EXTENSION timescaledb", database=name)
+        assert is_silent(_made_up(ours, theirs, name), "PM2014")  # it keeps no table yet
+        ours.server.psql("INSERT INTO part_config VALUES ('public.events')", database=name)
         findings = _made_up(ours, theirs, name)
-        assert only(findings, "PM2014").subject == "Extension pg_partman"
+        assert "keeps the partitions of public.events" in only(findings, "PM2014").saw
         assert only(findings, "PM2015").level is Level.FAILED
+        for code in ("PM2014", "PM2015"):
+            ours.server.psql(only(findings, code).fix_sql, database=name)
         theirs.offer("timescaledb", "2.1.0")
-        assert only(_made_up(ours, theirs, name), "PM2015").level is Level.WARNING
+        findings = _made_up(ours, theirs, name)
+        assert is_silent(findings, "PM2014")
+        assert only(findings, "PM2015").level is Level.WARNING
+        ours.server.psql("CREATE EXTENSION pg_ivm; DROP EXTENSION timescaledb CASCADE", database=name)
+        findings = _made_up(ours, theirs, name)
+        assert only(findings, "PM2014").subject == "Extension pg_ivm"
+        assert is_silent(findings, "PM2015")
 
 
 def test_a_trigger_on_a_table_of_an_extension(ours: MadeUp, theirs: MadeUp) -> None:
@@ -235,7 +247,21 @@ def test_a_trigger_on_a_table_of_an_extension(ours: MadeUp, theirs: MadeUp) -> N
             "CREATE TRIGGER watched BEFORE INSERT ON list FOR EACH ROW EXECUTE FUNCTION watch()",
             database=name,
         )
-        assert only(_made_up(ours, theirs, name), "PM2016").saw == "These are watched on public.list of lists."
+        finding = only(_made_up(ours, theirs, name), "PM2016")
+        assert finding.saw == "These are watched on public.list of lists."
+        _made_on_the_target(ours, theirs, name, finding.fix_sql)
+        ours.server.psql("DROP TRIGGER watched ON list", database=name)
+        assert is_silent(_made_up(ours, theirs, name), "PM2016")
+
+
+def _made_on_the_target(ours: MadeUp, theirs: MadeUp, name: str, script: str) -> None:
+    """The function is copied, and so is the extension; the script makes the trigger."""
+    theirs.offer("lists", "1.0", "CREATE TABLE list (id int);")
+    definition = "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+    function = ours.server.psql("SELECT pg_get_functiondef('watch'::regproc)", database=name)
+    with theirs.server.fresh_database() as moved:
+        theirs.server.psql(f"CREATE EXTENSION lists; {function}; {script}", database=moved)
+        assert theirs.server.psql(definition, database=moved) == ours.server.psql(definition, database=name)
 
 
 def _made_up(ours: MadeUp, theirs: MadeUp, name: str) -> list[Finding]:

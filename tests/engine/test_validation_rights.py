@@ -8,7 +8,7 @@ import pytest
 
 from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.spec import Endpoint, Selection, Side
-from tests.engine.validating import Role, database, drop_role, new_role, of_code, only, serious, validated
+from tests.engine.validating import Role, database, drop_role, fires, new_role, of_code, only, serious, validated
 from tests.fixtures.servers import RunningServer, ServerPool
 
 SCHEMA = """
@@ -59,6 +59,7 @@ def test_a_user_without_rights_gets_scripts_that_help(
     source: RunningServer, target: RunningServer, name: str, reader: Role
 ) -> None:
     findings = of_code(validated(_as(reader, source), target, name), "603110")
+    fires(findings, "603110")
     assert {finding.subject for finding in findings} == {
         "Schema app",
         "Schema My Schema",
@@ -150,6 +151,7 @@ def test_complaint_14_excluded_tables_that_others_need(source: RunningServer, ta
     source.psql(RELATED, database=name)
     left_out = Selection(exclude_tables=(("app", "two"), ("app", "parent"), ("app", "whole")))
     findings = validated(source, target, database(name, selection=left_out))
+    fires(findings, "PM2004")
     warnings = {finding.subject: finding.saw for finding in of_code(findings, "PM2004")}
     assert warnings.pop("Table app.child").startswith("Its foreign key child_id_fkey refers to app.two")
     assert warnings.pop("View app.shown").startswith("The view reads from app.two")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from migrations_app.engine.findings import Level
-from migrations_app.engine.spec import RolePolicy, Side
-from migrations_app.engine.validation.rules.versions import SOURCE_MAJORS, TARGET_MAJORS
-from tests.engine.validating import database, drop_role, new_role, of_code, only, validated
+from migrations_app.engine.postgres import Server
+from migrations_app.engine.spec import MigrationSpec, RolePolicy, Side
+from migrations_app.engine.validation.context import ServerContext, see
+from migrations_app.engine.validation.rules.versions import SOURCE_MAJORS, TARGET_MAJORS, source_version
+from tests.engine.validating import database, drop_role, fires, is_silent, new_role, of_code, only, validated
 from tests.fixtures.servers import RunningServer, ServerPool
 
 GIGABYTE = 1024**3
@@ -92,6 +95,8 @@ def test_names_of_databases(source: RunningServer, target: RunningServer, name: 
     )
     assert [finding.subject for finding in of_code(findings, "603102")] == ["absent", "a", "b", "c"]
     assert {finding.subject for finding in of_code(findings, "PM1021")} == {"twice"}
+    assert fires(findings, "603102").fix.startswith("Check the name")
+    assert fires(findings, "PM1021").fix.startswith("Give each database a name of its own")
     assert {finding.subject for finding in of_code(findings, "PM1022")} == {"x" * 64, "template1", ""}
 
 
@@ -199,9 +204,19 @@ def test_more_tables_than_locks(servers: ServerPool, target: RunningServer) -> N
             database="many",
         )
         findings = of_code(validated(source, small, "many"), "PM1012")
+        fires(findings, "PM1012")
         assert {finding.subject.split()[0] for finding in findings} == {"Source", "Target"}
         assert {finding.level for finding in findings} == {Level.WARNING}
         source.psql(findings[0].fix_sql)
         source.restart()
         findings = of_code(validated(source, target, "many"), "PM1012")
         assert findings == []
+
+
+def test_a_source_newer_than_the_tools(source: RunningServer, target: RunningServer) -> None:
+    """There is no PostgreSQL 19 yet: the server is real, its version is played."""
+    seen, other = see(Server(source.endpoint(Side.SOURCE))), see(Server(target.endpoint(Side.TARGET)))
+    spec = MigrationSpec("4b1e", "test", seen.server.endpoint, other.server.endpoint, ())
+    newer = replace(seen, facts=replace(seen.facts, major=19))
+    assert fires(list(source_version(ServerContext(spec, newer, other))), "PM1001").level is Level.FAILED
+    assert is_silent(list(source_version(ServerContext(spec, seen, other))), "PM1001", "603400")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,18 @@ from migrations_app.engine.findings import Finding, Level
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.spec import MigrationMode, MigrationSpec, Side
 from migrations_app.engine.validation import validate
-from tests.engine.validating import Recorder, Role, database, drop_role, new_role, of_code, only, validated
+from tests.engine.validating import (
+    Recorder,
+    Role,
+    database,
+    drop_role,
+    fires,
+    is_silent,
+    new_role,
+    of_code,
+    only,
+    validated,
+)
 from tests.fixtures.servers import RunningServer, ServerPool
 
 GIGABYTE = 1024**3
@@ -81,14 +94,20 @@ def test_a_slot_that_nobody_reads(servers: ServerPool, source: RunningServer, na
         assert not of_code(validated(source, target, name), "PM1065")
 
 
-def test_small_settings_for_large_databases(
-    source: RunningServer, target: RunningServer, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert not of_code(validated(source, target, name), "PM1064")
-    monkeypatch.setattr("migrations_app.engine.validation.rules.target_settings.WORTH_TUNING_BYTES", 1)
+def test_small_settings_for_large_databases(source: RunningServer, target: RunningServer, name: str) -> None:
+    """A file with a hole makes the database large, as pg_database_size counts the sizes of files."""
+    assert is_silent(validated(source, target, name), "PM1064")
+    number = source.psql(f"SELECT oid FROM pg_database WHERE datname = '{name}'")
+    with (Path(source.cluster.data_dir) / "base" / number / "hole").open("wb") as file:
+        file.truncate(11 * GIGABYTE)
     finding = only(validated(source, target, name), "PM1064")
     assert finding.fix_sql.splitlines()[0] == "ALTER SYSTEM SET maintenance_work_mem = '256MB';"
     assert "max_wal_size = '16GB'" in finding.fix_sql
+    target.psql(finding.fix_sql)
+    try:
+        assert is_silent(validated(source, target, name), "PM1064")
+    finally:
+        target.psql("ALTER SYSTEM RESET maintenance_work_mem; ALTER SYSTEM RESET max_wal_size; SELECT pg_reload_conf()")
 
 
 def test_data_that_will_be_dropped(source: RunningServer, target: RunningServer, name: str) -> None:
@@ -99,6 +118,8 @@ def test_data_that_will_be_dropped(source: RunningServer, target: RunningServer,
         finding = only(validated(source, target, overwritten), "PM1025")
         assert "1 table, " in finding.saw
         assert "public.orders" in finding.saw
+        renamed = database(name, f"{existing}_too", overwrite=True)  # the fix
+        assert is_silent(validated(source, target, renamed), "PM1025")
         role = new_role(target, "CREATEDB CREATEROLE")
         target.psql(f"REVOKE CONNECT ON DATABASE {existing} FROM PUBLIC")
         hidden = only(validated(source, role.endpoint(target, Side.TARGET), overwritten), "PM1025")
@@ -132,6 +153,7 @@ def test_a_fence_that_would_be_copied(source: RunningServer, target: RunningServ
         f"ALTER ROLE {role.name} IN DATABASE {name} SET default_transaction_read_only = on"
     )
     findings = of_code(validated(source, target, name), "PM1051")
+    fires(findings, "PM1051")
     assert {finding.subject for finding in findings} == {f"Database {name}", f"Role {role.name} in database {name}"}
     for finding in findings:
         source.psql("SET default_transaction_read_only = off;" + finding.fix_sql)
@@ -148,8 +170,12 @@ def test_a_user_who_is_no_administrator_of_azure(source: RunningServer, azure: R
 
 
 def test_the_remaining_storage_of_azure(source: RunningServer, azure: RunningServer, name: str) -> None:
-    assert "autogrow" in only(validated(source, azure, name, target_free_bytes=2 * GIGABYTE), "PM1013").fix
-    assert not of_code(validated(source, azure, name, target_free_bytes=20 * GIGABYTE), "PM1013")
+    fix = only(validated(source, azure, name, target_free_bytes=2 * GIGABYTE), "PM1013").fix
+    assert "autogrow" in fix
+    told = re.search(r"by at least ([\d.]+) GB", fix)
+    assert told
+    enlarged = int((2 + float(told[1]) + 0.05) * GIGABYTE)  # it is told to one digit
+    assert is_silent(validated(source, azure, name, target_free_bytes=enlarged), "PM1013")
 
 
 def test_the_local_disk_of_azure(servers: ServerPool, source: RunningServer, name: str) -> None:
@@ -157,8 +183,10 @@ def test_the_local_disk_of_azure(servers: ServerPool, source: RunningServer, nam
     with servers.fresh(18, **{"azure.extensions": "", setting: "on"}) as azure:
         azure.psql("CREATE ROLE azure_pg_admin; CREATE DATABASE azure_maintenance")
         finding = only(validated(source, azure, name), "PM1069")
-        assert setting in finding.fix
-        azure.psql(f"ALTER SYSTEM SET {setting} = off; SELECT pg_reload_conf()")
+        command = re.search(r"az postgres flexible-server parameter set .*--name (\S+) --value (\S+)", finding.fix)
+        assert command, finding.fix
+        assert command.groups() == (setting, "off")
+        azure.psql(f"ALTER SYSTEM SET {command[1]} = {command[2]}; SELECT pg_reload_conf()")  # as the service does
         assert not of_code(validated(source, azure, name), "PM1069")
 
 
@@ -190,6 +218,11 @@ def test_the_owner_of_public(source: RunningServer, azure: RunningServer, target
     source.psql(f"ALTER SCHEMA public OWNER TO {role.name}", database=name)
     finding = only(validated(source, azure, name), "PM2056")
     assert finding.fix_sql == f'GRANT ALL ON SCHEMA public TO "{role.name}" WITH GRANT OPTION;'
-    assert not of_code(validated(source, target, name), "PM2056")
+    assert is_silent(validated(source, target, name), "PM2056")
+    azure.psql(f"CREATE ROLE {role.name}; CREATE DATABASE moved; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    azure.psql(finding.fix_sql, database="moved")  # on the target after the migration: what was lost is there
+    azure.psql(f"SET ROLE {role.name}; CREATE TABLE public.t (x int)", database="moved")
+    source.psql(f"ALTER SCHEMA public OWNER TO {source.superuser}", database=name)
+    assert is_silent(validated(source, azure, name), "PM2056")
     source.psql(f"ALTER SCHEMA public OWNER TO {source.superuser}; DROP OWNED BY {role.name}", database=name)
     drop_role(source, role)

@@ -15,6 +15,7 @@ from migrations_app.engine.validation import validate
 from tests.fixtures.servers import RunningServer
 
 PASSWORD = "role-password"
+UNSEEN = frozenset({"PM1000"})  # its only level is that something could not be checked
 
 
 @dataclass
@@ -89,6 +90,18 @@ def only(findings: list[Finding], code: str) -> Finding:
     """Return the only finding of one code."""
     (finding,) = of_code(findings, code)
     return finding
+
+
+def fires(findings: list[Finding], code: str) -> Finding:
+    """Return the first finding of one code that tells something; that a rule could not run is none."""
+    found = [finding for finding in of_code(findings, code) if finding.level is not Level.UNKNOWN or code in UNSEEN]
+    assert found, f"{code} is silent; found are {sorted({finding.code for finding in findings})}"
+    return found[0]
+
+
+def is_silent(findings: list[Finding], *codes: str) -> bool:
+    """Tell that there is no finding of any of these codes, not even that they could not be checked."""
+    return not [finding for finding in findings if finding.code in codes]
 
 
 def serious(findings: list[Finding]) -> list[Finding]:

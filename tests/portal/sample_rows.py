@@ -203,6 +203,7 @@ FINDINGS: tuple[dict[str, str], ...] = (
         "why": "Tables with its types cannot be created, so nothing of database shop can be moved.",
         "fix": "Allow the extension on the target, then validate again.",
         "fix_sql": "ALTER SYSTEM SET azure.extensions = 'postgis';",
+        "side": "target",
     },
     {
         "code": "PM0031",
@@ -212,6 +213,7 @@ FINDINGS: tuple[dict[str, str], ...] = (
         "why": "The role is created without a password and cannot log in.",
         "fix": "Set a new password on the target.",
         "fix_sql": "ALTER ROLE batch PASSWORD 'choose one';",
+        "side": "target",
     },
     {
         "code": "PM0044",

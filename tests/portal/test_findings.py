@@ -24,7 +24,7 @@ from migrations_app.models import (
     State,
     Substate,
 )
-from migrations_app.selectors.findings import code_titles
+from migrations_app.selectors.findings import SCRIPT_SHOWN, code_titles
 from tests.portal import sample_rows as rows
 from tests.portal.page_reading import StoppedClock, bump, page_of, poll, poll_url, words
 
@@ -99,6 +99,19 @@ def test_a_line_says_code_level_and_object_and_opened_everything_else(browser: C
         assert expected in text
     assert 'data-copy="SELECT &#x27;&lt;1&gt;&#x27;;"' in html
     assert f'<span class="muted">{code_titles()["603405"]}</span>' in html
+
+
+def test_of_a_long_script_the_list_shows_the_beginning_and_offers_the_whole(
+    browser: Client, owner: Migration, lee: User, client_of: ClientOf
+) -> None:
+    script = "\n".join(f"ALTER TABLE t{number} SET LOGGED;" for number in range(100_000))
+    owner.findings.filter(level="Failed").update(fix_sql=script)
+    html = page_of(browser, owner)
+    assert "ALTER TABLE t100 SET LOGGED;" in html
+    assert len(html) < 200_000
+    assert f"These are the first {SCRIPT_SHOWN:,} of {len(script):,} characters." in words(html).replace("\u202f", ",")
+    whole = client_of(lee).get(reverse("finding-fix", args=[owner.pk, owner.findings.get(level="Failed").pk]))
+    assert whole.content.decode() == script + "\n"
 
 
 def test_levels_and_words_filter_the_list_and_the_counts(browser: Client, owner: Migration) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.template import Context, Template
 from django.utils import timezone
 
+from migrations_app.engine.findings import FindingSide
 from migrations_app.models import SourceType, State
 from portal.templatetags import portal_format
 
@@ -91,3 +92,20 @@ def test_every_icon_that_is_used_exists() -> None:
 def test_a_bar_of_an_unknown_total_is_empty() -> None:
     written = Template("{% load portal_format %}{% progress 5 0 %}").render(Context())
     assert 'value="0"' in written
+
+
+def test_the_commands_of_a_fix_are_told_from_its_words() -> None:
+    fix = "Set it in the console.\naz one\naz two\n"
+    assert (portal_format.fix_words(fix), portal_format.fix_commands(fix)) == (
+        "Set it in the console.",
+        "az one\naz two",
+    )
+    assert (portal_format.fix_words("Do it."), portal_format.fix_commands("Do it.")) == ("Do it.", "")
+
+
+@pytest.mark.parametrize("side", FindingSide)
+def test_every_script_says_where_it_runs(side: FindingSide) -> None:
+    assert portal_format.script_heading(side.value, "", "").startswith("Script")
+    assert portal_format.script_heading(side.value, "choice", "template1").endswith(
+        ", database template1, if you decide to run it"
+    )

@@ -139,6 +139,24 @@ def test_the_azure_part_claims_no_success_before_anything_was_validated() -> Non
     assert status["validationDetails"] is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "microsofts"), [("AWS_RDS", "AWS_RDS"), ("Neon", "OnPremises"), ("Aiven", "OnPremises")]
+)
+def test_the_azure_part_names_only_kinds_that_microsoft_knows(kind: str, microsofts: str) -> None:
+    report = report_for(rows.migration("new", source_type=kind))
+    assert report["azure"]["properties"]["sourceType"] == microsofts
+    assert report["migration"]["source_type"] == kind
+
+
+def test_a_fix_says_on_which_server_its_script_runs(viewer: Client) -> None:
+    migration = rows.validation_failed()
+    assert {row["code"]: row["side"] for row in report_for(migration)["findings"]}["PM0031"] == "target"
+    text = words(viewer.get(reverse("migration-report", args=[migration.pk])).content.decode())
+    assert "Script for the target server: ALTER ROLE batch" in text
+    page = viewer.get(reverse("migration", args=[migration.pk]), {"tab": "findings"}).content.decode()
+    assert "Script for the target server" in page
+
+
 def test_the_page_names_who_accepted_what_and_why(viewer: Client, dana: User) -> None:
     migration = rows.validation_failed()
     values = {"accepted_at": timezone.now(), "accepted_by": dana, "accepted_reason": "Known."}

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from migrations_app.engine.spec import Side
 from migrations_app.models import Migration
+from migrations_app.services.drafts import DatabaseChoice, draft_set_databases
 from portal.forms.tables import SEPARATOR
 from tests.fixtures.servers import RunningServer, ServerPool, SourceAndTarget
 from tests.portal.wizard_steps import choose, draft_with_servers, page_text, seen_mark, step_url
@@ -56,6 +60,19 @@ def shop(browser: Client, source_and_target: SourceAndTarget) -> Iterator[Shop]:
         source.psql(SHOP, database="shop_src")
         target.psql("CREATE TABLE old (id int)", database="shop_old")
         yield Shop(draft_with_servers(browser, *source_and_target.endpoints), source, target)
+
+
+@pytest.fixture
+def draft_of_many(browser: Client, source_and_target: SourceAndTarget) -> Migration:
+    """A draft that has read a source of 1,000 databases."""
+    draft = draft_with_servers(browser, *source_and_target.endpoints)
+    facts = {"owner": "postgres", "encoding": "UTF8", "size_bytes": 8_000_000, "table_count": 2, "problem": ""}
+    offers = {"source": {f"many_{number}": facts for number in range(1000)}, "target": {}}
+    for side, databases in offers.items():
+        row = getattr(draft, side)
+        row.facts = row.facts | {"databases": databases, "databases_read_at": timezone.now().isoformat()}
+        row.save()
+    return draft
 
 
 def chosen(shop: Shop) -> dict[str, tuple[str, bool]]:
@@ -214,3 +231,21 @@ def test_a_source_that_went_away_is_a_card_with_a_retry(browser: Client, servers
         assert response.status_code == 200
         assert "Read the databases again" in page_text(response)
         assert "refused" in page_text(response)
+
+
+def test_a_thousand_databases_cost_few_queries(browser: Client, draft_of_many: Migration) -> None:
+    page = browser.get(step_url(draft_of_many, "databases"))
+    names = {f"many_{number}": f"moved_{number}" for number in range(1000)}
+    fields = {"seen": seen_mark(page), "action": "next"}
+    for number, name in enumerate(sorted(names)):
+        fields |= {f"name-{number}": name, f"target-{number}": names[name]}
+    with CaptureQueriesContext(connection) as queries:
+        answer = browser.post(step_url(draft_of_many, "databases"), fields | {"chosen": list(names)})
+    assert answer.status_code == 302
+    assert len(queries) < 40
+    assert dict(draft_of_many.databases.values_list("source_name", "target_name")) == names
+    assert draft_of_many.events.order_by("pk").last().message.endswith(" and 980 more.")
+    swapped = {"many_0": "moved_1", "many_1": "moved_0"}
+    choices = [DatabaseChoice(source_name=name, target_name=target) for name, target in swapped.items()]
+    draft_set_databases(draft_of_many, databases=choices)
+    assert dict(draft_of_many.databases.values_list("source_name", "target_name")) == swapped

@@ -35,7 +35,7 @@ def test_the_source_step_says_what_the_chosen_kind_needs(browser: Client) -> Non
     draft = start_draft(browser, source_type="AWS_RDS", mode="Online")
     response = browser.get(step_url(draft, "source"))
     text = page_text(response)
-    assert "What Amazon RDS for PostgreSQL needs as online source" in text
+    assert "What an online source needs: Amazon RDS for PostgreSQL" in text
     assert "Set rds.logical_replication = 1" in text
     assert "GRANT rds_replication TO &quot;migration_user&quot;;" in text
     assert "things to see to" in text
@@ -46,7 +46,7 @@ def test_the_source_step_says_what_the_chosen_kind_needs(browser: Client) -> Non
 
 def test_an_offline_migration_is_not_asked_for_more(browser: Client) -> None:
     text = page_text(browser.get(step_url(start_draft(browser, source_type="AWS_RDS"), "source")))
-    assert "needs as offline source" in text
+    assert "What an offline source needs" in text
     assert "logical_replication" not in text
 
 
@@ -76,14 +76,28 @@ def test_a_failed_test_claims_nothing(browser: Client, server: RunningServer) ->
 def test_the_target_step_serves_both_until_it_is_known(browser: Client, server: RunningServer) -> None:
     draft = start_draft(browser)
     before = page_text(browser.get(step_url(draft, "target")))
-    assert "If the target is Azure Database for PostgreSQL flexible server" in before
-    assert "If the target is Another PostgreSQL" in before
+    assert "What an offline target needs: Azure Database for PostgreSQL flexible server" in before
+    assert "What an offline target needs: Another PostgreSQL" in before
     assert "azure.extensions" in before
     browser.post(step_url(draft, "target"), connection_fields(server.endpoint(), action="test"), headers=HTMX)
     after = page_text(browser.get(step_url(draft, "target")))
-    assert "What Self-hosted PostgreSQL needs as offline target" in after
+    assert "What an offline target needs: Self-hosted PostgreSQL" in after
     assert "azure.extensions" not in after
     assert "A user who may create databases done" in after
+
+
+@pytest.mark.parametrize(
+    ("source_type", "advice"),
+    [("Neon", "Use the same name without -pooler."), ("Aiven", "avn project ca-get --target-filepath ca.pem")],
+)
+def test_the_smaller_services_can_be_chosen_and_say_what_they_need(
+    browser: Client, source_type: str, advice: str
+) -> None:
+    assert f'value="{source_type}"' in browser.get(reverse("migration-new")).content.decode()
+    draft = start_draft(browser, source_type=source_type, mode="Online")
+    text = page_text(browser.get(step_url(draft, "source")))
+    assert f"What an online source needs: {source_type}" in text
+    assert advice in text
 
 
 @pytest.mark.parametrize("source_type", ["Heroku_PostgreSQL", "Digital_Ocean_PostgreSQL"])

@@ -15,6 +15,7 @@ from migrations_app.engine.control import Control
 from migrations_app.engine.errors import ConnectionFailed, StatementRefused
 from migrations_app.engine.postgres.connection_errors import explain
 from migrations_app.engine.postgres.json_loader import read_json_as_spoken
+from migrations_app.engine.postgres.pooling import refuse_transaction_pooling
 from migrations_app.engine.postgres.server_errors import explain_failure
 from migrations_app.engine.spec import Endpoint, Side
 
@@ -103,11 +104,13 @@ class Server:
         self.tag = tag
         self.control = control or Control(fence=0)
         self._quiet_databases: frozenset[str] | None = None  # until it was looked up
+        self._pools_no_transactions = False  # until it was asked
 
     def under(self, control: Control) -> Server:
         """Return the same server held by other reins."""
         server = Server(self.endpoint, tag=self.tag, control=control)
         server._quiet_databases = self._quiet_databases
+        server._pools_no_transactions = self._pools_no_transactions
         return server
 
     @property
@@ -155,6 +158,7 @@ class Server:
             connection = psycopg.connect(self.conninfo(database, purpose=purpose, with_password=True), autocommit=True)
         except psycopg.OperationalError as error:
             raise explain(error, endpoint=self.endpoint, database=database) from error
+        self._refuse_transaction_pooling(connection, database=database)
         read_only = self.is_source if read_only is None else read_only
         settings = SESSION_SETTINGS | {"default_transaction_read_only": "on" if read_only else "off"}
         try:
@@ -175,6 +179,20 @@ class Server:
             connection.close()
             raise unreadable from error
         return connection
+
+    def _refuse_transaction_pooling(self, connection: Connection, *, database: str) -> None:
+        """Ask once, before anything is set."""
+        if self._pools_no_transactions:
+            return
+        try:
+            refuse_transaction_pooling(connection, endpoint=self.endpoint)
+        except psycopg.OperationalError as error:
+            connection.close()
+            raise explain(error, endpoint=self.endpoint, database=database) from error
+        except BaseException:
+            connection.close()
+            raise
+        self._pools_no_transactions = True
 
     def _look_for_login_triggers(self, connection: Connection) -> None:
         if self.is_source and self._quiet_databases is None:

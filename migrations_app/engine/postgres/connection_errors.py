@@ -26,13 +26,13 @@ class _Cause:
 CAUSES = (
     _Cause(
         "wrong_password",
-        r"password authentication failed|no password supplied",
+        r"(password|SASL) authentication failed|no password supplied",
         "{label} refused the login: the password for user {user} is wrong, or the user does not exist.",
         "Type the password again. To set a new one on the server: ALTER ROLE {user} PASSWORD '…'.",
     ),
     _Cause(
         "tls_required",
-        r"no pg_hba\.conf entry.*no encryption",
+        r"no pg_hba\.conf entry.*no encryption|FATAL:\s+SSL required",
         "{label} accepts no unencrypted connection from here for user {user} and database {database}.",
         "Set the TLS mode to require or stronger; or add a pg_hba.conf entry for this address.",
     ),
@@ -110,8 +110,14 @@ CAUSES = (
         'Run on that server: GRANT CONNECT ON DATABASE "{database}" TO "{user}";',
     ),
     _Cause(
+        "pooler",
+        r"unsupported startup parameter|query_wait_timeout",
+        "A connection pooler answers at {host}:{port}, not PostgreSQL itself.",
+        "Type the host and the port of PostgreSQL itself: mostly 5432, and a name without -pooler or .proxy- in it.",
+    ),
+    _Cause(
         "no_slots",
-        r"too many (connections|clients)|remaining connection slots",
+        r"too many (connections|clients)|no more connections allowed|remaining connection slots",
         "{label} has no free connection.",
         "End idle sessions, raise max_connections, or lower the parallelism of this migration.",
     ),

@@ -14,7 +14,6 @@ AIVEN = Provider(
     extensions=("aiven_extras", "aiven_gatekeeper"),
     event_trigger_owners=("postgres",),
     source_types=("Other", "OnPremises"),
-    chosen_as="Other",
     administrator="avnadmin creates databases and roles and has REPLICATION; it is no superuser: publications of all "
     "tables need the extension aiven_extras, publications of named tables do not.",
     limits=("Password hashes cannot be read: roles arrive without passwords.",),

@@ -97,6 +97,7 @@ AZURE_FLEXIBLE = Provider(
         EndpointKind(key="writer", name="virtual writer endpoint", pattern=rf"\.writer{DOMAIN}:"),
         EndpointKind(key="server", name="server name", pattern=rf"{DOMAIN}:"),
     ),
+    bypass_rls="From PostgreSQL 16 on the administrator may instead make a role with BYPASSRLS to log in as.",
     administrator="The server administrator is a member of azure_pg_admin: it creates databases, roles and allow-"
     "listed extensions, and may give itself REPLICATION, but is no superuser: it sees no password hashes and no "
     "catalogs of the service.",

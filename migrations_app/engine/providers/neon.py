@@ -27,7 +27,6 @@ NEON = Provider(
         EndpointKind(key="compute", name="compute endpoint", pattern=r"\.neon\.tech:"),
     ),
     source_types=("Other", "OnPremises"),
-    chosen_as="Other",
     administrator="Roles made in the console are members of neon_superuser: they create databases and roles and have "
     "REPLICATION; they are no superusers.",
     limits=(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from migrations_app.engine.postgres import sql
 from migrations_app.engine.providers.provider import Provider, Remedy
@@ -36,13 +36,19 @@ def how_to_set(provider: Provider, settings: Mapping[str, str], *, restart: bool
     place = provider.parameters
     own = dict(_own(provider, name, value) for name, value in settings.items())
     named = _listed([f"{name} = {value}" for name, value in own.items()])
-    if place.refusal or (place.only and not set(own) <= set(place.only)):
+    if not can_set(provider, settings):
         return Remedy(f"{provider.name} does not let its users set {_listed(list(own))}. {place.refusal}".strip())
     then = place.restart if restart else place.reload
     text = f"Set {named} {place.where}{', ' + then if then else ''}."
     write, language = WRITERS[place.tool]
     script = write(own, restart=restart, server=_server_name(provider, host))
     return Remedy(f"{text} {place.remark}".strip(), script, language)
+
+
+def can_set(provider: Provider, settings: Iterable[str]) -> bool:
+    """Tell whether the provider lets its users set all of these parameters (PostgreSQL's names)."""
+    place = provider.parameters
+    return not place.refusal and (not place.only or set(settings) <= set(place.only))
 
 
 def how_to_allow_replication(provider: Provider, user: str) -> Remedy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrations_app.engine.postgres import sql
-from migrations_app.engine.providers.parameters import how_to_allow_replication, how_to_set
+from migrations_app.engine.providers.parameters import can_set, how_to_allow_replication, how_to_set
 from migrations_app.engine.providers.provider import Look, Prerequisite, Provider
 from migrations_app.engine.spec import Side
 
@@ -100,7 +100,8 @@ def _online(provider: Provider, user: str, *, host: str) -> Iterator[Prerequisit
         "timeout",
         "No time limit for the slot's reader",
         "While a large transaction is decoded nothing is sent; the default of wal_sender_timeout, a minute or half of "
-        f"one, then ends the session. {remedy.text} Set it back afterwards.",
+        f"one, then ends the session. {remedy.text}"
+        + (" Set it back afterwards." if can_set(provider, ("wal_sender_timeout",)) else ""),
         remedy.script,
         remedy.language,
         online_only=True,
@@ -156,7 +157,7 @@ def _slots(provider: Provider, *, host: str) -> Prerequisite:
         remedy.script if is_own else "",
         remedy.language,
         online_only=True,
-        needs_restart=True,
+        needs_restart=can_set(provider, SLOTS_AND_SENDERS),
         look=Look.SLOTS,
     )
 

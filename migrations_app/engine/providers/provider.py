@@ -131,6 +131,7 @@ class Provider:
     event triggers of ``event_trigger_owners``, and grants to its roles.
     ``source_types`` are further values that people may choose for it; ``administrator`` says what its administrator may
     do, ``limits`` what the service cannot do. ``online`` completes "Online …" on a card.
+    ``bypass_rls`` says who may give BYPASSRLS where there is no superuser.
     ``chosen_as`` is the source type to choose where that is not the key.
     """
 
@@ -158,6 +159,7 @@ class Provider:
     replication_grant: LiteralString = "ALTER ROLE {} REPLICATION;"
     replication_roles: tuple[str, ...] = ()
     administrator_role: str = ""
+    bypass_rls: str = ""
     tls: Tls = Tls()
     network: str = ""
     login: str = ""

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from migrations_app.engine.events import FindingRaised, Note
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.ports import Reporter
 from migrations_app.engine.postgres import Connection, Error, Server, sql
 from migrations_app.engine.postgres.queries.reading import fetch
@@ -280,7 +280,16 @@ class _RoleWriter:
         server_message: str = "",
     ) -> None:
         finding = Finding(
-            code, level, subject, saw, why=why, fix=fix, fix_sql=fix_sql, server_message=server_message, phase="roles"
+            code,
+            level,
+            subject,
+            saw,
+            why=why,
+            fix=fix,
+            fix_sql=fix_sql,
+            server_message=server_message,
+            phase="roles",
+            side=FindingSide.TARGET,
         )
         self._report(finding)
 

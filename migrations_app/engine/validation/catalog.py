@@ -18,7 +18,8 @@ class RelationRow:
     is_partition: bool
     has_oids: bool
     hides_rows: bool
-    has_row_security: bool
+    forces_row_security: bool
+    has_rights_of_owner: bool
     may_select: bool
     may_use_schema: bool
     tablespace: str | None

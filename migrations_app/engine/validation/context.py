@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
+from migrations_app.engine.findings import FindingSide
 from migrations_app.engine.postgres import Connection, Server
 from migrations_app.engine.postgres.queries.reading import ReadFailed, ReadTimedOut, Row, fetch
 from migrations_app.engine.probe_databases import by_name, limit_statements, read_databases
 from migrations_app.engine.probe_server import probe_server
 from migrations_app.engine.probe_values import DatabaseFacts, ServerFacts
 from migrations_app.engine.providers import Provider, provider_by_key
-from migrations_app.engine.spec import DatabaseSpec, MigrationSpec
-from migrations_app.engine.validation.catalog import CollationRow, ExtensionRow, RelationRow, RoleRow
+from migrations_app.engine.spec import DatabaseSpec, MigrationSpec, Selection
+from migrations_app.engine.validation.catalog import (
+    CollationRow,
+    ExtensionRow,
+    OwnerRow,
+    RelationRow,
+    RoleRow,
+    UsedCollationRow,
+)
 
 RULE_TIME_LIMIT_SECONDS = 30.0
+Answer = TypeVar("Answer")
 
 
 class Clock:
@@ -63,6 +72,11 @@ class SeenServer:
     def provider(self) -> Provider:
         """Who runs the server."""
         return provider_by_key(self.facts.provider)
+
+    @property
+    def side(self) -> FindingSide:
+        """Which of the two servers it is, for findings about either."""
+        return FindingSide(self.server.endpoint.side)
 
     @property
     def label(self) -> str:
@@ -113,6 +127,17 @@ class ServerContext:
     spec: MigrationSpec
     source: SeenServer
     target: SeenServer
+    _answers: dict[Hashable, Any] = field(default_factory=dict)
+
+    def once(self, question: Hashable, ask: Callable[[], Answer]) -> Answer:
+        """Return what ``ask`` returned when ``question`` was put first: most databases ask the target the same.
+
+        Two databases at the same time may both ask, which costs a connection and does no harm.
+        """
+        if question not in self._answers:
+            self._answers[question] = ask()
+        answer: Answer = self._answers[question]
+        return answer
 
     @property
     def source_databases(self) -> list[tuple[DatabaseSpec, DatabaseFacts]]:
@@ -153,10 +178,16 @@ class DatabaseContext:
         return self.source.databases[self.database.source_name]
 
     @cached_property
+    def selection(self) -> Selection:
+        """What moves: what was chosen, and nothing of the schemas that are the source provider's own."""
+        chosen = self.database.selection
+        return replace(chosen, exclude_schemas=(*chosen.exclude_schemas, *self.source.provider.schemas))
+
+    @cached_property
     def relations(self) -> list[RelationRow]:
         """The relations that are part of the migration; nothing of extensions but their users' data."""
-        takes = self.database.selection.takes
-        return [row for row in self._read_once("validation_relations", RelationRow) if takes(row.schema, row.name)]
+        rows = self._read_once("validation_relations", RelationRow)
+        return [row for row in rows if self.takes(row.schema, row.name)]
 
     @cached_property
     def tables(self) -> list[RelationRow]:
@@ -168,13 +199,24 @@ class DatabaseContext:
         """The extensions of the database."""
         return self._read_once("validation_extensions", ExtensionRow)
 
+    @cached_property
+    def collations(self) -> list[UsedCollationRow]:
+        """The collations that are user-defined or used by something, without those in a provider's own schemas."""
+        own = self.source.provider.owns_schema
+        return [row for row in self._read_once("validation_collations", UsedCollationRow) if not own(row.schema)]
+
+    @cached_property
+    def owners(self) -> list[OwnerRow]:
+        """The roles that own something, or were granted something."""
+        return self._read_once("validation_owners", OwnerRow)
+
     def has_extension(self, name: str) -> bool:
         """Tell whether the database has the extension."""
         return any(extension.name == name for extension in self.extensions)
 
     def takes(self, schema: str, table: str) -> bool:
         """Tell whether ``schema.table`` is part of the migration."""
-        return self.database.selection.takes(schema, table)
+        return self.selection.takes(schema, table)
 
     def rows(self, name: str, into: type[Row], /, **parameters: Any) -> list[Row]:
         """Return the rows of the query ``name`` in this database, within the rule's time."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from migrations_app.engine.postgres import sql
-from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.validation.context import DatabaseContext
 
 
@@ -24,7 +23,7 @@ def candidates(context: DatabaseContext, tables: Iterable[int]) -> Mapping[int, 
 
     https://www.postgresql.org/docs/18/sql-altertable.html#SQL-ALTERTABLE-REPLICA-IDENTITY
     """
-    rows = fetch(context.connection, "online_identity_candidates", Candidate, tables=list(tables))
+    rows = context.rows("online_identity_candidates", Candidate, tables=list(tables))
     return {row.table_oid: row for row in rows}
 
 

@@ -25,8 +25,9 @@ and what to do, as a script where SQL does it.
 | Info | Good to know. |
 
 Numbers 603000 to 603413 are those of Microsoft's migration service where it has such a rule; `PM` numbers are the
-portal's own, `PM4` numbers those of findings made while the data moves. The level of a finding may be milder than the
-code's usual one where the case is.
+portal's own, `PM4` numbers those of findings made while the data moves, which are mended on the target. The level of a
+finding may be milder than the code's usual one where the case is. *Mended on* is the server on which a fix is made and
+its script runs; it is empty where that is another place, such as the wizard, or for you to choose.
 
 This page is generated: `python -m migrations_app.engine.validation.reference > docs/validation.md`.
 """
@@ -55,10 +56,10 @@ def _rules(title: str, rules: Sequence[Rule[Any]]) -> Iterable[str]:
 
 def _codes() -> Iterable[str]:
     yield "## Codes\n"
-    yield "| Code | Level | Finding | Why it matters |"
-    yield "|---|---|---|---|"
+    yield "| Code | Level | Mended on | Finding | Why it matters |"
+    yield "|---|---|---|---|---|"
     for code in all_codes():
-        yield f"| {code.number} | {code.level} | {code.title} | {code.why} |"
+        yield f"| {code.number} | {code.level} | {code.side or ''} | {code.title} | {code.why} |"
     yield ""
 
 

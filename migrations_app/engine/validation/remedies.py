@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 from migrations_app.engine.providers import how_to_set
+from migrations_app.engine.providers.pooled import way_around_pooler
 from migrations_app.engine.providers.provider import Remedy
 from migrations_app.engine.validation.context import SeenServer
 
@@ -31,3 +32,9 @@ def fix_of(remedy: Remedy, *, then: str = "") -> Fix:
 def set_parameters(seen: SeenServer, settings: Mapping[str, str], *, restart: bool = False, then: str = "") -> Fix:
     """Return how to set ``settings`` on the server, where its provider keeps them."""
     return fix_of(how_to_set(seen.provider, settings, restart=restart, host=seen.facts.host), then=then)
+
+
+def around_pooler(seen: SeenServer) -> str:
+    """Return what to type instead of a pooler's address."""
+    facts = seen.facts
+    return way_around_pooler(seen.provider, facts.host, port=facts.port, server_port=facts.settings.server_port)

@@ -51,5 +51,8 @@ def capped(findings: Sequence[Finding], code: Code, *, what: str) -> list[Findin
         fix=rest[0].fix,
         fix_sql="\n".join(dict.fromkeys(finding.fix_sql for finding in rest if finding.fix_sql)),
         level=rest[0].level,
+        side=rest[0].side,
+        script_use=rest[0].script_use,
+        script_database=rest[0].script_database,
     )
     return [*shown, summary]

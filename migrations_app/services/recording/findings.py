@@ -17,7 +17,18 @@ from migrations_app.services.recording.mended import Tried
 
 VALIDATION_PHASE = "validation"
 MENDED_LISTED = 20
-WORDS = ("level", "saw", "why", "fix", "fix_sql", "statement", "server_message")
+WORDS = (
+    "level",
+    "saw",
+    "why",
+    "fix",
+    "fix_sql",
+    "statement",
+    "server_message",
+    "side",
+    "script_use",
+    "script_database",
+)
 NOT_ACCEPTED: dict[str, Any] = {
     "accepted_at": None,
     "accepted_by_id": None,

@@ -6,14 +6,12 @@ WITH RECURSIVE equal AS (
     SELECT type FROM equal
     UNION
     SELECT castsource FROM pg_cast WHERE castmethod = 'b' AND castcontext = 'i' AND casttarget IN (SELECT type FROM equal)
-), columns AS (
-    SELECT a.attrelid, a.attnum, a.attname, a.atttypid
+), parts AS (
+    -- a type, what a domain or array is of, and the columns of a composite type
+    SELECT DISTINCT a.atttypid AS whole, a.atttypid AS type
       FROM pg_class c
       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
      WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.relreplident = 'f'
-), parts AS (
-    -- a type, what a domain or array is of, and the columns of a composite type
-    SELECT DISTINCT atttypid AS whole, atttypid AS type FROM columns
     UNION
     SELECT p.whole, s.type
       FROM parts p
@@ -31,19 +29,18 @@ WITH RECURSIVE equal AS (
       FROM parts p
       JOIN pg_type t ON t.oid = p.type
      WHERE t.typtype = 'b' AND NOT (t.typelem <> 0 AND t.typlen = -1) AND t.oid NOT IN (SELECT type FROM comparable)
-), named AS (
-    SELECT attrelid, array_agg(format('%%s (%%s)', attname, format_type(atttypid, NULL)) ORDER BY attnum) AS columns
-      FROM columns
-     WHERE atttypid IN (SELECT whole FROM hard)
-     GROUP BY attrelid
 )
 SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name,
        CASE WHEN c.reltuples > 0 THEN c.reltuples::int8 ELSE pg_stat_get_live_tuples(c.oid) END AS rows_estimate,
        pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid) AS changes,
-       coalesce(named.columns, '{}') AS without_equality
+       -- table by table: the planner cannot foresee how many there are, and may join each with each
+       ARRAY(SELECT format('%%s (%%s)', a.attname, format_type(a.atttypid, NULL))
+               FROM pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+                AND a.atttypid = ANY (ARRAY(SELECT whole FROM hard))
+              ORDER BY a.attnum) AS without_equality
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
-  LEFT JOIN named ON named.attrelid = c.oid
  WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.relreplident = 'f'
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
  ORDER BY 2, 3

@@ -1,5 +1,6 @@
 -- Triggers that people put on tables that belong to an extension.
-SELECT n.nspname::text AS schema, c.relname::text AS table, t.tgname::text AS trigger, x.extname::text AS extension
+SELECT n.nspname::text AS schema, c.relname::text AS table, t.tgname::text AS trigger, x.extname::text AS extension,
+       pg_get_triggerdef(t.oid) AS definition
   FROM pg_trigger t
   JOIN pg_class c ON c.oid = t.tgrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -8,7 +8,8 @@ WITH members AS (
 SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind,
        pg_get_userbyid(c.relowner)::text AS owner,
        c.relpersistence = 'u' AS is_unlogged, c.relispartition AS is_partition, false AS has_oids,
-       c.relrowsecurity AND row_security_active(c.oid) AS hides_rows, c.relrowsecurity AS has_row_security,
+       c.relrowsecurity AND row_security_active(c.oid) AS hides_rows, c.relforcerowsecurity AS forces_row_security,
+       pg_has_role(c.relowner, 'USAGE') AS has_rights_of_owner,
        CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'SELECT')
                       ELSE has_table_privilege(c.oid, 'SELECT') END AS may_select,
        has_schema_privilege(n.oid, 'USAGE') AS may_use_schema,

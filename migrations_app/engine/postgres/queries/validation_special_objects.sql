@@ -3,6 +3,7 @@ WITH members AS (
     SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
 ), ours AS (
     SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+                                   AND nspname <> ALL (%(own_schemas)s::text[])
 )
 SELECT 'publication' AS kind, pubname::text AS name, CASE WHEN puballtables THEN 'all tables' ELSE '' END AS detail
   FROM pg_publication

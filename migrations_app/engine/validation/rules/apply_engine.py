@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres.queries.reading import fetch_one
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext, ServerContext
@@ -25,6 +25,7 @@ ENGINE = code(
     "How changes are applied",
     why="A subscription of the target reads from the source itself; where that is not possible the portal reads the "
     "changes and applies them. Both give the same result.",
+    side=FindingSide.TARGET,
 )
 TRIGGERS_FIRE = code(
     "PM3061",
@@ -32,6 +33,7 @@ TRIGGERS_FIRE = code(
     "Target user may not silence triggers",
     why="Changes arrive with what the source's triggers did already. Without session_replication_role = replica the "
     "target's triggers and foreign keys act once more on each row.",
+    side=FindingSide.TARGET,
 )
 ALWAYS_TRIGGER = code(
     "PM3062",
@@ -39,6 +41,7 @@ ALWAYS_TRIGGER = code(
     "Triggers that fire while changes are applied",
     why="ENABLE ALWAYS and ENABLE REPLICA make a trigger act on every replicated row on the target: what it did on the "
     "source is done once more.",
+    side=FindingSide.SOURCE,
 )
 WORKERS = code(
     "PM3015",
@@ -46,6 +49,7 @@ WORKERS = code(
     "Too few workers for subscriptions on the target",
     why="Each subscription is applied by a worker process of the target; without a free one it waits, and the source "
     "keeps WAL.",
+    side=FindingSide.TARGET,
 )
 ORIGINS = code(
     "PM3016",
@@ -53,6 +57,7 @@ ORIGINS = code(
     "Too few replication origins on the target",
     why="Each subscription keeps its position in a replication origin; PostgreSQL 18 limits them by "
     "max_active_replication_origins, older versions by max_replication_slots.",
+    side=FindingSide.TARGET,
 )
 
 
@@ -189,8 +194,7 @@ class TriggerRow:
 @online_database_rule(ALWAYS_TRIGGER)
 def silent_triggers(context: DatabaseContext) -> Iterator[Finding]:
     """No trigger that moves is one that fires while changes are applied."""
-    takes = context.database.selection.takes
-    rows = [row for row in context.rows("online_always_triggers", TriggerRow) if takes(row.schema, row.table)]
+    rows = [row for row in context.rows("online_always_triggers", TriggerRow) if context.takes(row.schema, row.table)]
     yield from capped([_fires(row) for row in rows], ALWAYS_TRIGGER, what="triggers")
 
 
@@ -202,10 +206,12 @@ def _fires(row: TriggerRow) -> Finding:
             saw="It is set to ENABLE ALWAYS.",
             fix="If what it does must not be done twice, let it fire on the source alone, by the script there.",
             fix_sql=statement("ALTER TABLE {} ENABLE TRIGGER {};", table, row.trigger),
+            script_use=ScriptUse.CHOICE,
         )
     return ALWAYS_TRIGGER.found(
         subject,
         saw="It is set to ENABLE REPLICA: it never fires on the source, and on the target it would.",
         fix="If it is not meant for the rows that arrive, disable it: run the script on the source.",
         fix_sql=statement("ALTER TABLE {} DISABLE TRIGGER {};", table, row.trigger),
+        script_use=ScriptUse.CHOICE,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.rule import database_rule
@@ -23,6 +23,7 @@ SEQUENCE_ENDS = code(
     "Sequence is near its end",
     why="At its end nextval fails, and with it every INSERT that takes a number from it. The move does not change "
     "that.",
+    side=FindingSide.SOURCE,
 )
 KEY_OVERFLOWS = code(
     "PM2051",
@@ -30,6 +31,7 @@ KEY_OVERFLOWS = code(
     "Integer key is near the end of its type",
     why="The next number beyond the type's range is refused with: integer out of range. To widen the column rewrites "
     "its table, which is cheapest just before or after a migration.",
+    side=FindingSide.TARGET,
 )
 
 
@@ -57,14 +59,20 @@ class CounterRow:
     used: float
     column_used: float | None
 
+    @property
+    def is_of_a_key(self) -> bool:
+        """Tell whether the column that it feeds comes to the end of its type."""
+        return self.column_used is not None and self.column_used > NEARLY_USED_UP
+
 
 @database_rule(SEQUENCE_ENDS, KEY_OVERFLOWS)
 def counters(context: DatabaseContext) -> Iterator[Finding]:
     """No sequence has used 80 % of its numbers, and no smallint or integer key that one feeds 80 % of its type."""
     rows = [row for row in _near_their_end(context) if context.takes(row.schema, row.name)]
-    keys = [row for row in rows if row.column_used is not None and row.column_used > NEARLY_USED_UP]
+    keys = [row for row in rows if row.is_of_a_key]
+    others = [row for row in rows if not row.is_of_a_key]
     yield from capped([_key(row) for row in keys], KEY_OVERFLOWS, what="columns")
-    yield from capped([_sequence(row) for row in rows if row not in keys], SEQUENCE_ENDS, what="sequences")
+    yield from capped([_sequence(row) for row in others], SEQUENCE_ENDS, what="sequences")
 
 
 def _near_their_end(context: DatabaseContext) -> Iterator[CounterRow]:
@@ -104,4 +112,5 @@ def _key(row: CounterRow) -> Finding:
         fix_sql=statement("ALTER TABLE {} ALTER COLUMN {} TYPE bigint;", table, column)
         + "\n"
         + statement("ALTER SEQUENCE {} AS bigint;", (row.schema, row.name)),
+        script_use=ScriptUse.AFTER,
     )

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.postgres.queries.reading import fetch_one
 from migrations_app.engine.providers import provider_by_key
 from migrations_app.engine.providers.comparison import difference_in_words, differs, is_harmless
-from migrations_app.engine.spec import MigrationMode
+from migrations_app.engine.spec import MigrationMode, Side
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import SeenServer, ServerContext
 from migrations_app.engine.validation.rule import server_rule
+from migrations_app.engine.validation.standby import is_standby_or_reader
 from migrations_app.engine.validation.wording import counted
 
 CONNECTIONS = 4
@@ -23,6 +24,7 @@ ANOTHER_KIND = code(
     Level.WARNING,
     "Source is of another kind than was chosen",
     why="Remedies are worded for the kind of server; another kind may also mean another server than was meant.",
+    side=FindingSide.SOURCE,
 )
 SEVERAL_SERVERS = code(
     "PM1091",
@@ -30,6 +32,7 @@ SEVERAL_SERVERS = code(
     "Address leads to several servers, or to a reader",
     why="Every session of a migration must reach the same server: a snapshot, a slot and what was just written exist "
     "on that one only.",
+    side=FindingSide.BOTH,
 )
 
 
@@ -60,10 +63,20 @@ def kind_of_source(context: ServerContext) -> Iterator[Finding]:
 @server_rule(SEVERAL_SERVERS)
 def one_server_answers(context: ServerContext) -> Iterator[Finding]:
     """Each address leads to one server, and not to a reader: no balanced endpoint by its name, and none by trying."""
+    online = context.spec.mode is MigrationMode.ONLINE
     for seen in (context.source, context.target):
-        if seen.facts.pooler:
-            continue
-        yield from _by_trying(seen) or _by_name(seen, online=context.spec.mode is MigrationMode.ONLINE)
+        if not (seen.facts.pooler or _is_told_as_a_standby(seen, online=online)):
+            yield from _by_trying(seen) or _by_name(seen, online=online)
+
+
+def _is_told_as_a_standby(seen: SeenServer, *, online: bool) -> bool:
+    """Tell whether another rule refuses this address already, as that of a standby or reader: one cause, one finding.
+
+    These are PM1006 about the target, and PM3074 about the source of an online migration.
+    """
+    if seen.server.endpoint.side is Side.TARGET:
+        return seen.facts.settings.in_recovery
+    return online and is_standby_or_reader(seen)
 
 
 def _by_trying(seen: SeenServer) -> list[Finding]:
@@ -81,17 +94,19 @@ def _by_trying(seen: SeenServer) -> list[Finding]:
             _subject(seen),
             saw=f"{counted(len(answers), 'session')} reached {len(servers)} servers: {addresses}.",
             fix="Use the address of one server, the primary, instead of that of a load balancer or reader endpoint.",
+            side=seen.side,
         )
     ]
 
 
 def _by_name(seen: SeenServer, *, online: bool) -> list[Finding]:
-    """A reader or balanced name with one server behind it works until a second one joins; online it never does."""
+    """A reader or balanced name with one server behind it works until a second one joins: too risky online."""
     kind = seen.provider.endpoint_kind(seen.server.endpoint.host, seen.server.endpoint.port)
     if kind is None or kind.is_pooled or not (kind.is_balanced or kind.reads_only):
         return []
     level = Level.FAILED if online else Level.WARNING
-    return [SEVERAL_SERVERS.found(_subject(seen), saw=f"This is a {kind.name}.", fix=kind.problem, level=level)]
+    saw = f"This is a {kind.name}."
+    return [SEVERAL_SERVERS.found(_subject(seen), saw=saw, fix=kind.problem, level=level, side=seen.side)]
 
 
 def _subject(seen: SeenServer) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.validation.catalog import ExtensionRow
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
@@ -19,6 +19,7 @@ POSTGIS = code(
     "PostGIS of the source does not fit the target's",
     why="Types, functions and indexes of a newer PostGIS do not exist in an older one; and PostGIS 3 took the type "
     "raster into an extension of its own.",
+    side=FindingSide.TARGET,
 )
 SYSTEM_SCHEMA = code(
     "603407",
@@ -26,12 +27,14 @@ SYSTEM_SCHEMA = code(
     "Extension is in a system schema",
     why="Only a superuser may create objects in pg_catalog or information_schema, so the extension cannot be created "
     "on the target.",
+    side=FindingSide.SOURCE,
 )
 EXTENSION_TRIGGERS = code(
     "PM2016",
     Level.WARNING,
     "Triggers on tables of an extension",
     why="An extension is moved by CREATE EXTENSION: what people added to its tables is in no dump and is not copied.",
+    side=FindingSide.TARGET,
 )
 SYSTEM_SCHEMAS = ("pg_catalog", "information_schema")
 # Their control files demand pg_catalog, so that CREATE EXTENSION puts them there on every server.
@@ -39,6 +42,7 @@ AT_HOME_IN_PG_CATALOG = frozenset(
     {"adminpack", "jsonb_plperl", "lo_plperl", "pg_cron", "plv8", "plcoffee", "plls", "tcn"}
 )
 MOVABLE_RASTER_SINCE = 3
+MAX_SCRIPT = 1_000
 
 
 @database_rule(POSTGIS)
@@ -62,6 +66,7 @@ def postgis(context: DatabaseContext) -> Iterator[Finding]:
             fix="Upgrade PostGIS on the source to 3 or newer first; the script then makes postgis_raster of its own. "
             "Run it twice, as the extension's owner.",
             fix_sql="SELECT postgis_extensions_upgrade();",
+            side=FindingSide.SOURCE,
         )
 
 
@@ -107,18 +112,22 @@ class TriggerRow:
     table: str
     trigger: str
     extension: str
+    definition: str
 
 
 @database_rule(EXTENSION_TRIGGERS)
 def triggers_on_extensions(context: DatabaseContext) -> Iterator[Finding]:
     """Nobody put a trigger on a table that belongs to an extension."""
-    rows = context.rows("validation_extension_triggers", TriggerRow)
+    rows = [
+        row for row in context.rows("validation_extension_triggers", TriggerRow) if context.takes(row.schema, row.table)
+    ]
     if rows:
         yield EXTENSION_TRIGGERS.found(
             counted(len(rows), "trigger"),
             saw="These are "
             + listed(f"{row.trigger} on {row.schema}.{row.table} of {row.extension}" for row in rows)
             + ".",
-            fix="Create them on the target by hand after the migration; SELECT pg_get_triggerdef(oid) FROM pg_trigger "
-            "shows how they were made.",
+            fix="Create them on the target by the script, in that database, after the migration. What is not needed "
+            "any more can be dropped on the source before.",
+            fix_sql="\n".join(f"{row.definition};" for row in rows[:MAX_SCRIPT]),
         )

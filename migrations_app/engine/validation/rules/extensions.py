@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.probe_values import ExtensionFacts
 from migrations_app.engine.validation.catalog import ExtensionRow
 from migrations_app.engine.validation.code import code
@@ -19,36 +19,42 @@ NOT_AVAILABLE = code(
     Level.FAILED,
     "Extension is not available on the target",
     why="Everything that uses the extension's types, functions or operators cannot be created without it.",
+    side=FindingSide.SOURCE,
 )
 NOT_ALLOWED = code(
     "603108",
     Level.FAILED,
     "Extension is not allow-listed on the target",
     why="Azure creates only extensions that the server parameter azure.extensions names.",
+    side=FindingSide.TARGET,
 )
 NOT_PRELOADED = code(
     "603109",
     Level.WARNING,
     "Extension's library is not preloaded on the target",
     why="The extension can be created, but works only when the server loads its library at start.",
+    side=FindingSide.TARGET,
 )
 OLDER = code(
     "PM2010",
     Level.WARNING,
     "Extension is older on the target",
     why="Objects that use something new of the extension may not be created.",
+    side=FindingSide.TARGET,
 )
 NEEDS_SUPERUSER = code(
     "PM2011",
     Level.WARNING,
     "Extension needs a superuser on the target",
     why="Only a superuser may create an extension that is not marked as trusted, unless the service allows it.",
+    side=FindingSide.TARGET,
 )
 PROVIDERS_OWN = code(
     "PM2012",
     Level.INFO,
     "Extension belongs to the source's provider",
     why="It exists on that provider's servers only and is not copied.",
+    side=FindingSide.SOURCE,
 )
 # Their functions fail unless the library is loaded at server start.
 # https://learn.microsoft.com/azure/postgresql/extensions/concepts-extensions-versions and each extension's own page.
@@ -107,6 +113,7 @@ def _not_available(context: DatabaseContext, extension: ExtensionRow) -> Finding
         fix="Install the extension's files on the target's machine; or, if nothing uses the extension, drop it on the "
         "source. A managed service must support it: see its list of extensions.",
         fix_sql=f"DROP EXTENSION {extension.name};",
+        script_use=ScriptUse.CHOICE,
     )
 
 
@@ -143,6 +150,7 @@ def _check_available(context: DatabaseContext, extension: ExtensionRow, facts: E
             saw=f"{context.target.user} is no superuser, and {extension.name} is not a trusted extension there.",
             fix="Log in to the target as a superuser, or let one run the script in template1 there.",
             fix_sql=f'CREATE EXTENSION "{extension.name}";',
+            script_database="template1",
         )
 
 

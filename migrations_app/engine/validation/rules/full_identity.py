@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.identity import Candidate, candidates, set_identity
@@ -21,6 +21,7 @@ NO_EQUALITY = code(
     "REPLICA IDENTITY FULL with columns that cannot be compared",
     why="To find a changed row by all its columns each must have an equality. json, xml, point and others have none: "
     "the target's apply ends with: could not identify an equality operator.",
+    side=FindingSide.SOURCE,
 )
 SLOW_IDENTITY = code(
     "PM3024",
@@ -28,6 +29,7 @@ SLOW_IDENTITY = code(
     "REPLICA IDENTITY FULL on a large table",
     why="Each changed row is looked for by all its columns, which reads the whole table on the target; replication may "
     "never catch up.",
+    side=FindingSide.SOURCE,
 )
 GENERATED_IDENTITY = code(
     "PM3025",
@@ -35,6 +37,7 @@ GENERATED_IDENTITY = code(
     "Replica identity contains generated columns",
     why="Generated columns are not published. From PostgreSQL 18 on UPDATE and DELETE then fail on the source: replica "
     "identity must not contain unpublished generated columns. Before, the target cannot find the row.",
+    side=FindingSide.SOURCE,
 )
 
 

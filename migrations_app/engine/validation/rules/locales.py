@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
-from migrations_app.engine.postgres import Connection
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.probe_values import DatabaseFacts
 from migrations_app.engine.validation.catalog import UsedCollationRow
@@ -21,18 +20,21 @@ LOCALE_MISSING = code(
     Level.FAILED,
     "Database's locale does not exist on the target",
     why="CREATE DATABASE refuses a locale that the target's operating system or build does not have.",
+    side=FindingSide.TARGET,
 )
 COLLATION_MISSING = code(
     "603402",
     Level.FAILED,
     "Collation that columns use does not exist on the target",
     why="A table whose column names a missing collation cannot be created.",
+    side=FindingSide.TARGET,
 )
 OWN_COLLATION = code(
     "603403",
     Level.FAILED,
     "User-defined collation cannot be created on the target",
     why="It is built on a locale that the target does not have.",
+    side=FindingSide.SOURCE,
 )
 SORTS_DIFFERENTLY = code(
     "PM2020",
@@ -40,6 +42,7 @@ SORTS_DIFFERENTLY = code(
     "Collation has another version on the target",
     why="Text may sort differently there. Indexes are built anew and are right; but partitions by ranges of text, "
     "CHECK constraints and exclusion constraints that compare text may put or judge rows otherwise.",
+    side=FindingSide.TARGET,
 )
 NO_ENCODING = code(
     "PM2021",
@@ -47,6 +50,7 @@ NO_ENCODING = code(
     "Database has no declared encoding (SQL_ASCII)",
     why="The server stores bytes without knowing what they mean. The target database is made SQL_ASCII too and the "
     "bytes are copied unchanged, so nothing is lost; but clients that expect UTF-8 may meet other bytes.",
+    side=FindingSide.SOURCE,
 )
 
 
@@ -77,6 +81,7 @@ def _locale_missing(facts: DatabaseFacts, name: str, *, server_message: str, dat
         fix=f"On the target's machine install the locale (Debian: locale-gen {name}; Red Hat: glibc-langpack), restart "
         "PostgreSQL, and run the script. A managed service has a fixed list of locales.",
         fix_sql="SELECT pg_import_system_collations('pg_catalog');",
+        script_database="template1",
         server_message=server_message,
         database_id=database_id,
     )
@@ -98,8 +103,9 @@ def used_collations(context: DatabaseContext) -> Iterator[Finding]:
             fix="Import the operating system's collations by the script, in template1 of the target; or give "
             "the columns another collation on the source.",
             fix_sql="SELECT pg_import_system_collations('pg_catalog');",
+            script_database="template1",
         )
-        for row in _collations(context)
+        for row in context.collations
         if row.schema == "pg_catalog" and row.name not in offered
     ]
     yield from capped(findings, COLLATION_MISSING, what="collations")
@@ -108,8 +114,9 @@ def used_collations(context: DatabaseContext) -> Iterator[Finding]:
 @database_rule(OWN_COLLATION)
 def own_collations(context: DatabaseContext) -> Iterator[Finding]:
     """Every user-defined collation can be created on the target."""
-    own = [row for row in _collations(context) if row.schema != "pg_catalog"]
-    missing = missing_locales(context.target, _libc_names(own))
+    own = [row for row in context.collations if row.schema != "pg_catalog"]
+    names = _libc_names(own)
+    missing = context.servers.once(("locales", *sorted(names)), lambda: missing_locales(context.target, names))
     has_icu = context.target.facts.settings.has_icu
     findings = [_own(row, missing) for row in own if (row.provider == "i" and not has_icu) or _is_missing(row, missing)]
     yield from capped(findings, OWN_COLLATION, what="collations")
@@ -132,12 +139,9 @@ def _own(row: UsedCollationRow, missing: dict[str, str]) -> Finding:
         saw=f"It is used by {counted(row.uses, 'object')}, and {reason}.",
         fix="Install the locale on the target's machine; or drop the collation on the source if nothing uses it.",
         fix_sql=statement("DROP COLLATION {};", (row.schema, row.name)),
+        script_use=ScriptUse.CHOICE,
         server_message=missing.get(row.collate or "", ""),
     )
-
-
-def _collations(context: DatabaseContext) -> list[UsedCollationRow]:
-    return context.rows("validation_collations", UsedCollationRow)
 
 
 @dataclass(frozen=True)
@@ -156,9 +160,8 @@ def collation_versions(context: DatabaseContext) -> Iterator[Finding]:
     if not locales:
         return
     keys = [normalized(locale) for _, locale in locales]
-    with context.target.connected() as connection:
-        target = _versions(connection, keys)
-    source = _versions(context.connection, keys)
+    target = context.servers.once(("collation versions", *keys), lambda: _target_versions(context, keys))
+    source = _by_locale(context.rows("validation_collation_versions", VersionRow, locales=keys))
     unknown = []
     for provider, locale in locales:
         key = (provider, normalized(locale))
@@ -175,8 +178,12 @@ def collation_versions(context: DatabaseContext) -> Iterator[Finding]:
         )
 
 
-def _versions(connection: Connection, locales: list[str]) -> dict[tuple[str, str], str | None]:
-    rows = fetch(connection, "validation_collation_versions", VersionRow, locales=locales)
+def _target_versions(context: DatabaseContext, locales: list[str]) -> dict[tuple[str, str], str | None]:
+    with context.target.connected() as connection:
+        return _by_locale(fetch(connection, "validation_collation_versions", VersionRow, locales=locales))
+
+
+def _by_locale(rows: Iterable[VersionRow]) -> dict[tuple[str, str], str | None]:
     return {(row.provider, row.locale): row.version for row in rows}
 
 
@@ -184,7 +191,7 @@ def _sorting_locales(context: DatabaseContext) -> list[tuple[str, str]]:
     """Return provider and name of each locale in use whose order may change from one version to the next."""
     facts = context.facts
     default = ("i", facts.locale or "") if facts.locale_provider == "icu" else ("c", facts.collate)
-    used = [(row.provider, row.locale or row.collate or "") for row in _collations(context)]
+    used = [(row.provider, row.locale or row.collate or "") for row in context.collations]
     locales = [default, *used] if facts.locale_provider != "builtin" else used
     return [pair for pair in dict.fromkeys(locales) if pair[0] in "ci" and pair[1] and not always_exists(pair[1])]
 

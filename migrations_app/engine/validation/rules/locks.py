@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.rule import database_rule
@@ -16,6 +16,7 @@ EXCLUSIVE = code(
     Level.WARNING,
     "Table is locked in exclusive mode",
     why="pg_dump waits until it can read the table; while this lock is held the migration does not begin.",
+    side=FindingSide.SOURCE,
 )
 
 
@@ -38,8 +39,7 @@ class LockRow:
 def exclusive_locks(context: DatabaseContext) -> Iterator[Finding]:
     """No session and no prepared transaction holds a table of the migration in exclusive mode."""
     rows = context.rows("validation_exclusive_locks", LockRow)
-    takes = context.database.selection.takes
-    findings = [_locked(row) for row in rows if takes(row.schema, row.name)]
+    findings = [_locked(row) for row in rows if context.takes(row.schema, row.name)]
     yield from capped(findings, EXCLUSIVE, what="locks")
 
 
@@ -51,10 +51,12 @@ def _locked(row: LockRow) -> Finding:
             saw=f"The prepared transaction '{row.prepared}' of {row.user} {verb} the lock since {row.since}.",
             fix="Finish it on the source, by COMMIT PREPARED if it is wanted, else by the script.",
             fix_sql="ROLLBACK PREPARED '" + row.prepared.replace("'", "''") + "';",
+            script_use=ScriptUse.CHOICE,
         )
     return EXCLUSIVE.found(
         f"Table {row.schema}.{row.name}",
         saw=f"Session {row.pid} of {row.user} ({row.state}) {verb} the lock since {row.since}: {row.query}",
         fix="Wait until that session has ended its transaction, or end it by the script.",
         fix_sql=f"SELECT pg_terminate_backend({row.pid});" if row.pid else "",
+        script_use=ScriptUse.CHOICE,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.postgres import Connection, Error, errors
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import SeenServer, ServerContext
@@ -30,18 +30,21 @@ SLOW_ANSWERS = code(
     "Server answers slowly",
     why="Every small table and every object of the schema costs some round trips; many of them take longer than the "
     "data.",
+    side=FindingSide.BOTH,
 )
 THROUGHPUT = code(
     "PM1081",
     Level.WARNING,
     "Network is slow",
     why="All data passes through the portal: the slower of the two links bounds the copy.",
+    side=FindingSide.BOTH,
 )
 DURATION = code(
     "PM1082",
     Level.INFO,
     "Expected duration",
     why="Applications are not to write to the source from the beginning of an offline migration to its end.",
+    side=FindingSide.NONE,
 )
 
 
@@ -55,6 +58,7 @@ def latency(context: ServerContext) -> Iterator[Finding]:
                 saw=f"A round trip takes {seen.facts.latency_ms:,.0f} ms (the median of a few).",
                 fix="Run the portal near the servers, best in the region and network of the target; or take more jobs, "
                 "so that more tables wait at the same time.",
+                side=seen.side,
             )
 
 
@@ -119,6 +123,7 @@ def throughput_and_duration(context: ServerContext) -> Iterator[Finding]:
                 name,
                 saw="The server refused to send a sample of made-up data.",
                 fix="Nothing has to be done; the expected duration is left out.",
+                side=seen.side,
             )
         elif sample.bytes_per_second < SLOW_BYTES_PER_SECOND:
             yield _slow(seen, sample)
@@ -132,6 +137,7 @@ def _slow(seen: SeenServer, sample: Sample) -> Finding:
         saw=f"{size(sample.count)} came in {sample.seconds:.1f} s over one connection: "
         f"{size(int(sample.bytes_per_second))} a second.",
         fix="Run the portal near the servers, or over a faster link; more jobs help where one connection is the limit.",
+        side=seen.side,
     )
 
 

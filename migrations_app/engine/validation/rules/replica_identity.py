@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.spec import WithoutIdentity
 from migrations_app.engine.validation.code import Code, code
 from migrations_app.engine.validation.context import DatabaseContext
@@ -28,13 +28,22 @@ AS_CHOSEN = {
     "copy began stays as it was on the target.",
 }
 
-NO_IDENTITY = code("PM3020", Level.WARNING, "Tables without primary key or replica identity", why=NOT_FOLLOWED)
-NOTHING_IDENTITY = code("PM3021", Level.WARNING, "Tables with REPLICA IDENTITY NOTHING", why=NOT_FOLLOWED)
+NO_IDENTITY = code(
+    "PM3020",
+    Level.WARNING,
+    "Tables without primary key or replica identity",
+    why=NOT_FOLLOWED,
+    side=FindingSide.SOURCE,
+)
+NOTHING_IDENTITY = code(
+    "PM3021", Level.WARNING, "Tables with REPLICA IDENTITY NOTHING", why=NOT_FOLLOWED, side=FindingSide.SOURCE
+)
 UNUSABLE_IDENTITY = code(
     "PM3022",
     Level.WARNING,
     "Tables whose key cannot be the replica identity",
     why="A deferrable or invalid index, or one that was dropped, names no row to a subscriber. " + NOT_FOLLOWED,
+    side=FindingSide.SOURCE,
 )
 
 

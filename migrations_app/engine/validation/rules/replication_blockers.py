@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.replication_names import PREFIX, replication_name
 from migrations_app.engine.validation.code import code
@@ -21,6 +21,7 @@ OPEN_TRANSACTION = code(
     "Long transaction on the source",
     why="A logical replication slot is ready only when every transaction that was open has ended, in any database; the "
     "migration waits until then.",
+    side=FindingSide.SOURCE,
 )
 PREPARED_TRANSACTION = code(
     "PM3041",
@@ -28,6 +29,7 @@ PREPARED_TRANSACTION = code(
     "Prepared transaction that nobody finished",
     why="It outlives its session and restarts: a logical replication slot waits for it until somebody commits it or "
     "rolls it back.",
+    side=FindingSide.SOURCE,
 )
 NAME_TAKEN = code(
     "PM3042",
@@ -35,12 +37,14 @@ NAME_TAKEN = code(
     "Publication or replication slot of this migration exists already",
     why="An earlier attempt left it behind, or somebody else uses the name: it cannot be created again, and a slot "
     "that nobody reads keeps WAL until the source's disk is full.",
+    side=FindingSide.SOURCE,
 )
 LEFTOVER_SLOT = code(
     "PM3043",
     Level.WARNING,
     "Replication slot of another migration that nobody reads",
     why="It keeps WAL on the source until its disk is full, and takes one of max_replication_slots.",
+    side=FindingSide.SOURCE,
 )
 
 
@@ -81,6 +85,7 @@ def _open(row: TransactionRow) -> Finding:
         f"{row.query}",
         fix="Wait until it has ended, or end the session by the script; its transaction is rolled back then.",
         fix_sql=f"SELECT pg_terminate_backend({row.pid});",
+        script_use=ScriptUse.CHOICE,
     )
 
 
@@ -117,6 +122,8 @@ def prepared_transactions(context: ServerContext) -> Iterator[Finding]:
             fix=f"Finish it on the source, in database {row.database}, as {row.owner} or a superuser: by COMMIT "
             "PREPARED if it is wanted, else by the script.",
             fix_sql="ROLLBACK PREPARED '" + row.gid.replace("'", "''") + "';",
+            script_use=ScriptUse.CHOICE,
+            script_database=row.database,
         )
         for row in rows
         if row.age_seconds >= LONG_SECONDS
@@ -157,6 +164,7 @@ def replication_slots(context: ServerContext) -> Iterator[Finding]:
             f"{size(max(row.retained_bytes or 0 for row in left))} of WAL.",
             fix="If no other migration will go on with them, drop them on the source by the script.",
             fix_sql="\n".join(row.drop_sql for row in left),
+            script_use=ScriptUse.CHOICE,
         )
 
 

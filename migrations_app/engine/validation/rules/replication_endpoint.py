@@ -4,36 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.providers import provider_by_key
 from migrations_app.engine.providers.comparison import effective
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import ServerContext
 from migrations_app.engine.validation.online import online_server_rule
+from migrations_app.engine.validation.remedies import around_pooler
+from migrations_app.engine.validation.standby import is_standby_or_reader
 
 OFFLINE_ONLY = code(
     "PM3070",
     Level.FAILED,
     "The source's service offers no replication",
     why="An online migration reads changes from a logical replication slot of the source.",
+    side=FindingSide.SOURCE,
 )
 STANDBY = code(
     "PM3074",
     Level.FAILED,
     "Source is a standby",
     why="A publication can only be made on the primary, and so can the rows that measure lag and prove the cutover.",
+    side=FindingSide.SOURCE,
 )
 POOLER = code(
     "PM3075",
     Level.FAILED,
     "A pooler stands before the source",
     why="A stream of changes needs a connection to PostgreSQL itself; a pooler does not pass it on, or ends it.",
+    side=FindingSide.SOURCE,
 )
 NO_TRUNCATE = code(
     "PM3076",
     Level.WARNING,
     "TRUNCATE is not replicated",
     why="PostgreSQL 10 publishes INSERT, UPDATE and DELETE only: rows that TRUNCATE removed stay on the target.",
+    side=FindingSide.SOURCE,
 )
 
 
@@ -55,12 +61,11 @@ def service_replicates(context: ServerContext) -> Iterator[Finding]:
 def source_is_the_primary(context: ServerContext) -> Iterator[Finding]:
     """The source is a primary server, not a standby or reader endpoint."""
     facts, provider = context.source.facts, context.source.provider
-    kind = provider.endpoint_kind(facts.host, facts.port)
-    leads_to_readers = kind is not None and kind.reads_only
-    if not facts.settings.in_recovery and not leads_to_readers:
+    if not is_standby_or_reader(context.source):
         return
+    kind = provider.endpoint_kind(facts.host, facts.port)
     saw = "The source is in recovery (pg_is_in_recovery() is true)." if facts.settings.in_recovery else ""
-    if kind is not None and leads_to_readers:
+    if kind is not None and kind.reads_only:
         saw = f"{saw} The host name is a {kind.name}. {kind.problem}"
     elif not provider.has_aurora_version:
         saw += f" {_of_a_standby(facts.major)}"
@@ -83,13 +88,14 @@ def source_is_direct(context: ServerContext) -> Iterator[Finding]:
     """The portal reaches the source itself, not a pooler or proxy before it."""
     facts = context.source.facts
     kind = context.source.provider.endpoint_kind(facts.host, facts.port)
-    problem = kind.problem if kind is not None and kind.is_pooled else ""
-    if facts.pooler or problem:
-        pooling = f"A connection pooler with {facts.pooler} pooling answers at this address." if facts.pooler else ""
+    pooled = kind if kind is not None and kind.is_pooled else None
+    if facts.pooler or pooled:
         yield POOLER.found(
             f"Source {facts.label}",
-            saw=f"{pooling} {problem}".strip(),
-            fix="Use the direct host name and port of PostgreSQL (usually 5432; no -pooler or .proxy- in the name).",
+            saw=f"A connection pooler with {facts.pooler} pooling answers at this address."
+            if facts.pooler
+            else f"This is a {pooled.name if pooled else 'pooler'}.",
+            fix=around_pooler(context.source),
         )
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
-from migrations_app.engine.postgres.queries.reading import fetch_one
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.postgres.replication import refusal_of_replication
 from migrations_app.engine.providers.parameters import how_to_allow_replication
 from migrations_app.engine.validation.catalog import RelationRow
@@ -22,24 +21,28 @@ NO_REPLICATION = code(
     "Source user may not replicate",
     why="Making a replication slot and reading from it needs the REPLICATION attribute, or the role that the service "
     "has for it.",
+    side=FindingSide.SOURCE,
 )
 REFUSED = code(
     "PM3071",
     Level.FAILED,
     "Source refuses a replication connection",
     why="Changes are read through a connection of its own kind, which was tried and ended at once.",
+    side=FindingSide.SOURCE,
 )
 NO_CREATE = code(
     "PM3072",
     Level.FAILED,
     "Source user may not create a publication",
     why="A publication names the tables whose changes are sent; creating it needs CREATE on the database.",
+    side=FindingSide.SOURCE,
 )
 NOT_OWNED = code(
     "PM3073",
     Level.FAILED,
     "Source user does not own every table",
     why="Only the owner of a table, or a member who inherits the owner's rights, may publish it.",
+    side=FindingSide.SOURCE,
 )
 
 
@@ -90,7 +93,7 @@ class PublishingRow:
 @online_database_rule(NO_CREATE)
 def may_create_publication(context: DatabaseContext) -> Iterator[Finding]:
     """The source user may create a publication in the database."""
-    if not fetch_one(context.connection, "online_publishing", PublishingRow).may_create:
+    if not context.row("online_publishing", PublishingRow).may_create:
         name, user = context.database.source_name, context.source.user
         yield NO_CREATE.found(
             f"Database {name}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import ServerContext
@@ -22,12 +22,14 @@ WAL_LEVEL = code(
     Level.FAILED,
     "wal_level is not logical",
     why="Only WAL of the level logical holds what a stream of changes needs; no logical slot can be made without it.",
+    side=FindingSide.SOURCE,
 )
 SLOTS = code(
     "603105",
     Level.FAILED,
     "Too few free replication slots",
     why="Each database that moves online needs a replication slot of its own on the source.",
+    side=FindingSide.SOURCE,
 )
 SENDERS = code(
     "603106",
@@ -35,6 +37,7 @@ SENDERS = code(
     "Too few free walsenders",
     why="Each replication slot is read through a walsender, and max_wal_senders should not be below "
     "max_replication_slots: else a slot exists that nobody can read.",
+    side=FindingSide.SOURCE,
 )
 SENDER_TIMEOUT = code(
     "PM3010",
@@ -42,6 +45,7 @@ SENDER_TIMEOUT = code(
     "wal_sender_timeout",
     why="The source ends a replication connection that is silent for so long, as one is while a large transaction is "
     "applied. With 0 it never notices that the other side is gone, and the slot stays taken.",
+    side=FindingSide.SOURCE,
 )
 IDLE_SLOT_TIMEOUT = code(
     "PM3011",
@@ -49,12 +53,14 @@ IDLE_SLOT_TIMEOUT = code(
     "idle_replication_slot_timeout is set",
     why="PostgreSQL 18 makes a slot useless when nobody has read it for so long, as while the tables are copied or the "
     "migration is paused; the migration must then begin again.",
+    side=FindingSide.SOURCE,
 )
 TRANSACTION_TIMEOUT = code(
     "PM3012",
     Level.INFO,
     "Transactions are ended after a time",
     why="The snapshot of the copy is a transaction that waits idle for as long as the copy takes.",
+    side=FindingSide.SOURCE,
 )
 
 

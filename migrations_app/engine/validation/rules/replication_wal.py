@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.postgres.queries.reading import fetch_one
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import ServerContext
@@ -27,12 +27,14 @@ KEEP_SIZE = code(
     "max_slot_wal_keep_size may end the migration",
     why="When a slot would keep more WAL than this, the source throws the WAL away and the slot is lost: the copy and "
     "replication must begin again.",
+    side=FindingSide.SOURCE,
 )
 KEPT_WAL = code(
     "PM3014",
     Level.INFO,
     "WAL that the source keeps during the copy",
     why="A slot keeps all WAL from the start of the copy until it was applied; the source stops when its disk is full.",
+    side=FindingSide.SOURCE,
 )
 
 

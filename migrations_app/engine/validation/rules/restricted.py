@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.validation.azure_target import on_azure
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
@@ -22,6 +22,7 @@ CAST = code(
     "Casts that the target user may not create",
     why="A cast without function needs a superuser, every other one the ownership of one of its two types. What uses "
     "the cast, such as a default or a view, fails with it.",
+    side=FindingSide.SOURCE,
 )
 CATALOG_GRANT = code(
     "603410",
@@ -29,12 +30,14 @@ CATALOG_GRANT = code(
     "Grants on PostgreSQL's own catalog",
     why="pg_dump writes them into the dump; only a superuser may grant something on pg_catalog, so they are refused on "
     "the target.",
+    side=FindingSide.SOURCE,
 )
 PUBLIC_OWNER = code(
     "PM2056",
     Level.INFO,
     "Schema public has an owner of its own",
     why="On this target public belongs to the service; the owner's right to create in it and to grant on it is lost.",
+    side=FindingSide.TARGET,
 )
 
 
@@ -67,6 +70,7 @@ def casts(context: DatabaseContext) -> Iterator[Finding]:
             fix="Log in to the target as a superuser; or change what uses the casts to call a function, and drop them "
             "on the source by the script.",
             fix_sql="\n".join(f"DROP CAST {row.label};" for row in refused[:MAX_FIXES]),
+            script_use=ScriptUse.CHOICE,
         )
 
 
@@ -135,6 +139,7 @@ def owner_of_public(context: DatabaseContext) -> Iterator[Finding]:
             saw=f"It belongs to {row.owner} on the source, and to azure_pg_admin on the target.",
             fix="Run the script on the target, in that database, after the migration.",
             fix_sql=statement("GRANT ALL ON SCHEMA public TO {} WITH GRANT OPTION;", row.owner),
+            script_use=ScriptUse.AFTER,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.spec import RolePolicy
 from migrations_app.engine.validation.azure_target import on_azure, read_azure
@@ -32,18 +32,21 @@ ATTRIBUTES_DROPPED = code(
     "Role attributes that the target user may not give",
     why="Only a superuser gives SUPERUSER; REPLICATION and BYPASSRLS need a superuser, or from PostgreSQL 16 on a user "
     "that has them. The role is created without them.",
+    side=FindingSide.TARGET,
 )
 PASSWORDS_HIDDEN = code(
     "PM1041",
     Level.INFO,
     "Passwords cannot be read",
     why="Password hashes are in pg_authid, which only superusers may read; managed services let nobody.",
+    side=FindingSide.TARGET,
 )
 ROLE_DIFFERS = code(
     "PM1042",
     Level.WARNING,
     "Role exists on the target with other attributes",
     why="Existing roles of the target are left as they are; applications may miss a right, or have one too many.",
+    side=FindingSide.TARGET,
 )
 OWNER_MISSING = code(
     "PM1043",
@@ -51,6 +54,7 @@ OWNER_MISSING = code(
     "Owners that will not exist on the target",
     why="Roles are not copied; what belongs to a missing role will belong to the target user, and grants to it "
     "are lost.",
+    side=FindingSide.TARGET,
 )
 TARGET_PROVIDERS_NAME = code(
     "PM1046",
@@ -58,6 +62,7 @@ TARGET_PROVIDERS_NAME = code(
     "Role bears a name of the target's provider",
     why="The migration gives nothing to such a role and makes nobody its member: its members would become "
     "administrators of the target, or the target would refuse.",
+    side=FindingSide.SOURCE,
 )
 OWNER_OUT_OF_REACH = code(
     "PM1044",
@@ -65,6 +70,7 @@ OWNER_OUT_OF_REACH = code(
     "Target user may not act for an owner",
     why="Giving an object to its owner needs membership in that role (with the SET option from PostgreSQL 16 on). "
     "Else the object stays with the target user, which the verification reports.",
+    side=FindingSide.TARGET,
 )
 MD5_PASSWORDS = code(
     "PM1045",
@@ -72,6 +78,7 @@ MD5_PASSWORDS = code(
     "Passwords are kept as MD5 hashes",
     why="The hashes are copied as they are. PostgreSQL 18 warns of them and a later version will not know them; where "
     "a server asks for SCRAM, a role with an MD5 hash cannot log in.",
+    side=FindingSide.SOURCE,
 )
 
 
@@ -96,6 +103,7 @@ def role_attributes(context: ServerContext) -> Iterator[Finding]:
                     saw=f"The role has {words}; the target user {context.target.user} may not give that.",
                     fix="If the role needs it, run the script on the target as an administrator after the migration.",
                     fix_sql=statement("ALTER ROLE {}", role.name) + f" {words};",
+                    script_use=ScriptUse.AFTER,
                 )
             )
     yield from capped(findings, ATTRIBUTES_DROPPED, what="roles")
@@ -174,6 +182,7 @@ def _differs(role: RoleRow, existing: RoleRow, differing: list[str]) -> Finding:
         saw=f"On the source it has {_words(role, differing)}; on the target {_words(existing, differing)}.",
         fix="If the source is right, run the script on the target.",
         fix_sql=statement("ALTER ROLE {}", role.name) + f" {_words(role, differing)};",
+        script_use=ScriptUse.CHOICE,
     )
 
 
@@ -184,7 +193,7 @@ def _words(role: RoleRow, names: list[str]) -> str:
 @database_rule(OWNER_MISSING, OWNER_OUT_OF_REACH)
 def owners(context: DatabaseContext) -> Iterator[Finding]:
     """Every role that owns or was granted something will exist on the target, and its owners can be set there."""
-    rows = context.rows("validation_owners", OwnerRow)
+    rows = context.owners
     rows = [row for row in rows if not context.source.provider.owns_role(row.name)]
     missing = [row.name for row in rows if row.name not in context.target.roles]
     if missing and context.servers.spec.options.roles is RolePolicy.SKIP:
@@ -202,7 +211,7 @@ def owners(context: DatabaseContext) -> Iterator[Finding]:
 def names_of_the_targets_provider(context: DatabaseContext) -> Iterator[Finding]:
     """No role that owns or was granted something bears a name that is the target provider's own."""
     name, source, target = context.database.source_name, context.source.provider, context.target.provider
-    for row in context.rows("validation_owners", OwnerRow):
+    for row in context.owners:
         if row.name.startswith("pg_") or source.owns_role(row.name) or not target.owns_role(row.name):
             continue
         script = [statement("REASSIGN OWNED BY {} TO {};", row.name, context.source.user)] if row.owns else []
@@ -212,6 +221,7 @@ def names_of_the_targets_provider(context: DatabaseContext) -> Iterator[Finding]
             "the service's own.",
             fix=f"Run the script on the source in {name}, or go on: what it was granted is left out, and told.",
             fix_sql="\n".join([*script, statement("DROP OWNED BY {};", row.name)]),
+            script_use=ScriptUse.CHOICE,
         )
 
 

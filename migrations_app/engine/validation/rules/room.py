@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.spec import Side
 from migrations_app.engine.validation.azure_target import on_azure
 from migrations_app.engine.validation.code import code
@@ -29,12 +29,14 @@ SPACE = code(
     "Target has too little disk",
     why="Tables, indexes and the WAL written meanwhile need about 1.25 times the size of the source databases; "
     "a full disk stops the target for everybody.",
+    side=FindingSide.TARGET,
 )
 CONNECTIONS = code(
     "PM1011",
     Level.FAILED,
     "Too few free connections",
     why="Each parallel job needs a session on both servers.",
+    side=FindingSide.BOTH,
 )
 LOCKS = code(
     "PM1012",
@@ -42,12 +44,14 @@ LOCKS = code(
     "Lock table is too small",
     why="pg_dump locks every table at once, and one statement on a partitioned table locks all its partitions; when "
     "the lock table is full the server answers: out of shared memory.",
+    side=FindingSide.BOTH,
 )
 NEARLY_FULL = code(
     "PM1013",
     Level.WARNING,
     "Target would be nearly full afterwards",
     why="A flexible server with less than 5 GiB of free storage, or 95 % used, makes itself read-only.",
+    side=FindingSide.TARGET,
 )
 AZURE_READ_ONLY_BELOW_BYTES = 5 * 1024**3
 
@@ -66,6 +70,7 @@ def target_space(context: ServerContext) -> Iterator[Finding]:
             subject,
             saw=f"The size of {', '.join(unmeasured[:5])} cannot be measured.",
             fix="Grant CONNECT on these databases, or pg_read_all_stats, to the source user.",
+            side=FindingSide.SOURCE,
         )
     if free is None:
         yield SPACE.unknown(
@@ -114,7 +119,9 @@ def _too_few(seen: SeenServer, *, free: int, needed: int, jobs: int) -> Finding:
         fix=f"End idle sessions, lower the parallelism to {max((free - EXTRA_CONNECTIONS) // 2, 1)}, or raise "
         "max_connections (needs a restart) or the connection limit of the user.",
         fix_sql=f"ALTER SYSTEM SET max_connections = {settings.max_connections + needed - free};",
+        script_use=ScriptUse.CHOICE,
         level=Level.WARNING if free > EXTRA_CONNECTIONS else Level.FAILED,
+        side=seen.side,
     )
 
 
@@ -139,7 +146,7 @@ class TreeRow:
 def target_locks(context: DatabaseContext) -> Iterator[Finding]:
     """The target's lock table holds a lock for each partition of the largest partitioned table, and its indexes."""
     trees = context.rows("validation_partition_trees", TreeRow)
-    trees = [tree for tree in trees if context.database.selection.takes(tree.schema, tree.name)]
+    trees = [tree for tree in trees if context.takes(tree.schema, tree.name)]
     if not trees:
         return
     largest = max(trees, key=lambda tree: tree.members)
@@ -159,5 +166,6 @@ def _check_locks(seen: SeenServer, *, needed: int, what: str) -> Iterator[Findin
         f"{settings.max_locks_per_transaction}); {what}, which takes {needed:,}.",
         fix=f"Set max_locks_per_transaction to {better} on the {side} and restart it.",
         fix_sql=f"ALTER SYSTEM SET max_locks_per_transaction = {better};",
+        side=seen.side,
         level=Level.FAILED if needed > settings.lock_slots + LOCK_TABLE_SLACK else Level.WARNING,
     )

@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres import Connection
 from migrations_app.engine.postgres.queries.reading import fetch, fetch_one
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import SeenServer, ServerContext
 from migrations_app.engine.validation.rule import server_rule
-from migrations_app.engine.validation.wording import counted, listed
+from migrations_app.engine.validation.wording import counted, listed, statement
 
 # The server refuses new transactions at about 2.1 billion and warns 40 million before:
 # https://www.postgresql.org/docs/18/routine-vacuuming.html#VACUUM-FOR-WRAPAROUND
@@ -25,6 +25,7 @@ CHECKSUMS = code(
     Level.WARNING,
     "Pages with a wrong checksum",
     why="A damaged page cannot be read: the copy of its table ends with an error, and rows may be lost for good.",
+    side=FindingSide.BOTH,
 )
 OLD_TRANSACTIONS = code(
     "PM1071",
@@ -32,6 +33,7 @@ OLD_TRANSACTIONS = code(
     "Transaction ids are nearly used up",
     why="At about 2.1 billion the server refuses every write to prevent the loss of data; the snapshot of a long "
     "migration holds back the vacuum that would prevent it.",
+    side=FindingSide.BOTH,
 )
 CLOCK_SKEW = code(
     "PM1072",
@@ -39,6 +41,7 @@ CLOCK_SKEW = code(
     "Clocks differ",
     why="Times of events, waits and lag are compared between the portal and the servers; a certificate may seem "
     "expired or not yet valid, and rows that take now() for their default change their order after the move.",
+    side=FindingSide.BOTH,
 )
 
 
@@ -67,6 +70,8 @@ def checksum_failures(context: ServerContext) -> Iterator[Finding]:
                 "restore these tables from a backup. Check with pg_amcheck. When all is mended reset the count by "
                 "the script, in each of these databases.",
                 fix_sql="SELECT pg_stat_reset();",
+                script_use=ScriptUse.CHOICE,
+                side=seen.side,
             )
 
 
@@ -77,6 +82,7 @@ class AgeRow:
     database: str
     transactions: int
     multixacts: int
+    allows_connections: bool
 
 
 @server_rule(OLD_TRANSACTIONS)
@@ -99,11 +105,16 @@ def _old(seen: SeenServer, rows: list[AgeRow]) -> Finding:
         "(pg_prepared_xacts) "
         "and unused replication slots (pg_replication_slots). Then run the script in psql in each of "
         f"{counted(len(rows), 'database')} as a superuser or the owner, and wait until it has ended.",
-        fix_sql="\n".join(
-            f"-- database {row.database}\nVACUUM (FREEZE{', INDEX_CLEANUP off' if seen.facts.major >= 12 else ''});"
-            for row in rows
-        ),
+        fix_sql="\n".join(_vacuum(row, major=seen.facts.major) for row in rows),
+        script_use=ScriptUse.CHOICE,
+        side=seen.side,
     )
+
+
+def _vacuum(row: AgeRow, *, major: int) -> str:
+    closed = statement("ALTER DATABASE {} ALLOW_CONNECTIONS true;", row.database)
+    first = "" if row.allows_connections else f" (first: {closed} afterwards the same with false)"
+    return f"-- database {row.database}{first}\nVACUUM (FREEZE{', INDEX_CLEANUP off' if major >= 12 else ''});"
 
 
 @dataclass(frozen=True)
@@ -147,15 +158,14 @@ def read_clock(connection: Connection) -> ClockSample:
 @server_rule(CLOCK_SKEW)
 def clocks(context: ServerContext) -> Iterator[Finding]:
     """The clocks of the portal, the source and the target agree within a few seconds."""
-    ahead = {}
     for seen in (context.source, context.target):
         with seen.connected() as connection:
-            ahead[seen.name] = read_clock(connection).ahead_seconds
-    for name, seconds in ahead.items():
+            seconds = read_clock(connection).ahead_seconds
         if abs(seconds) > MAX_SKEW_SECONDS:
             yield CLOCK_SKEW.found(
-                name,
+                seen.name,
                 saw=f"Its clock is {abs(seconds):,.1f} s {'ahead of' if seconds > 0 else 'behind'} the portal's.",
                 fix="Let all three machines take their time from the same servers: look with timedatectl or chronyc "
                 "tracking. A managed service keeps its clock right, so look at the portal's machine first.",
+                side=seen.side,
             )

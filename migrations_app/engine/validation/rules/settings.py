@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.spec import RolePolicy
 from migrations_app.engine.validation.code import code
@@ -18,6 +18,7 @@ SETTING_REFUSED = code(
     Level.WARNING,
     "Setting of a database or role that the target refuses",
     why="The setting does not exist in the target's version, or only a superuser may set it there.",
+    side=FindingSide.TARGET,
 )
 READ_ONLY_COPIED = code(
     "PM1051",
@@ -25,6 +26,7 @@ READ_ONLY_COPIED = code(
     "Database or role is set to read-only and will be on the target",
     why="Settings of databases and roles are copied, so applications could not write on the target either. It is often "
     "what is left of an earlier cutover.",
+    side=FindingSide.SOURCE,
 )
 
 
@@ -94,6 +96,7 @@ def _read_only(row: SettingRow) -> Finding:
         fix="If it is to stop writers during the migration, leave it and run the script on the target afterwards (with "
         "the target's name of the database); else run it on the source now.",
         fix_sql=reset,
+        script_use=ScriptUse.CHOICE,
     )
 
 

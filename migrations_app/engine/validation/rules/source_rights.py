@@ -1,12 +1,13 @@
-"""Rules about what the source user may read: tables, sequences, schemas, large objects, rows behind policies."""
+"""Rules about what the source user may read: tables, sequences, schemas, large objects."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.validation.catalog import RelationRow
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
@@ -19,19 +20,14 @@ NOT_READABLE = code(
     "Source user may not read everything",
     why="pg_dump locks every table before it reads the schema, and the copy reads every row; both end at the first "
     "table or sequence without SELECT.",
-)
-ROWS_HIDDEN = code(
-    "PM2001",
-    Level.FAILED,
-    "Row-level security hides rows from the source user",
-    why="Without BYPASSRLS or ownership a table with policies shows only some of its rows, or none: the portal reads "
-    "with row_security off and would end with an error rather than lose them.",
+    side=FindingSide.SOURCE,
 )
 LARGE_OBJECTS_HIDDEN = code(
     "PM2002",
     Level.FAILED,
     "Source user may not read large objects",
     why="Large objects have an owner and grants of their own; pg_read_all_data does not include them.",
+    side=FindingSide.SOURCE,
 )
 OF_KIND = {"r": "table", "p": "table", "m": "materialized view", "S": "sequence"}
 
@@ -61,52 +57,40 @@ def readable_relations(context: DatabaseContext) -> Iterator[Finding]:
     def key(row: RelationRow) -> tuple[str, str]:
         return row.schema, OF_KIND[row.kind]
 
+    relations = Counter((row.schema, OF_KIND[row.kind]) for row in context.relations if row.kind in OF_KIND)
     findings = [
-        _not_readable(context, schema, kind, list(rows))
+        _not_readable(context, schema, kind, list(rows), relations=relations)
         for (schema, kind), rows in groupby(sorted(hidden, key=key), key=key)
     ]
     yield from capped(findings, NOT_READABLE, what="schemas")
 
 
-def _not_readable(context: DatabaseContext, schema: str, kind: str, rows: Sequence[RelationRow]) -> Finding:
+def _not_readable(
+    context: DatabaseContext,
+    schema: str,
+    kind: str,
+    rows: Sequence[RelationRow],
+    *,
+    relations: Mapping[tuple[str, str], int],
+) -> Finding:
     user = context.source.user
     return NOT_READABLE.found(
         f"{counted(len(rows), kind)} of schema {schema}",
         saw=f"{user} lacks SELECT on {listed(row.label for row in rows)}.",
         fix=f"Run the script on the source, in database {context.database.source_name}, as the owner"
         + (", or grant the role pg_read_all_data." if context.source.facts.major >= 14 else "."),
-        fix_sql=_grants(context, schema, rows, user=user),
+        fix_sql=_grants(schema, rows, user=user, relations=relations),
     )
 
 
-def _grants(context: DatabaseContext, schema: str, rows: Sequence[RelationRow], *, user: str) -> str:
+def _grants(schema: str, rows: Sequence[RelationRow], *, user: str, relations: Mapping[tuple[str, str], int]) -> str:
     if rows[0].kind == "S":
-        all_of_schema = sum(row.schema == schema and row.kind == "S" for row in context.relations)
-        if len(rows) == all_of_schema:
+        if len(rows) == relations[schema, OF_KIND["S"]]:
             return statement("GRANT SELECT ON ALL SEQUENCES IN SCHEMA {} TO {};", schema, user)
         return "\n".join(statement("GRANT SELECT ON SEQUENCE {} TO {};", row.qualified, user) for row in rows)
-    all_of_schema = sum(row.schema == schema and row.kind in "rp" for row in context.relations)
-    if len(rows) == all_of_schema:
+    if len(rows) == relations[schema, OF_KIND["r"]]:
         return statement("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {};", schema, user)
     return "\n".join(statement("GRANT SELECT ON TABLE {} TO {};", row.qualified, user) for row in rows)
-
-
-@database_rule(ROWS_HIDDEN)
-def rows_behind_policies(context: DatabaseContext) -> Iterator[Finding]:
-    """No policy hides rows of the migration from the source user."""
-    user = context.source.user
-    findings = [
-        ROWS_HIDDEN.found(
-            f"Table {row.label}",
-            saw=f"Row-level security is on for the table, and {user} is subject to its policies.",
-            fix="Run the script on the source as a superuser. Where BYPASSRLS cannot be given, become a member of the "
-            f"owner instead (GRANT {row.owner}), which is enough unless the table has FORCE ROW LEVEL SECURITY.",
-            fix_sql=statement("ALTER ROLE {} BYPASSRLS;", user),
-        )
-        for row in context.tables
-        if row.hides_rows
-    ]
-    yield from capped(findings, ROWS_HIDDEN, what="tables")
 
 
 @dataclass(frozen=True)

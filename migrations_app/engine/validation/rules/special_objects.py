@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.validation.code import Code, code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.rule import database_rule
@@ -17,6 +17,7 @@ PUBLICATION = code(
     Level.INFO,
     "Publications",
     why="A publication's definition can be copied, but its subscribers go on following the source.",
+    side=FindingSide.TARGET,
 )
 SUBSCRIPTION = code(
     "PM2031",
@@ -24,18 +25,21 @@ SUBSCRIPTION = code(
     "Subscriptions are not copied",
     why="Two servers with the same subscription would fight for one replication slot; the target would also miss what "
     "arrives on the source after the copy.",
+    side=FindingSide.SOURCE,
 )
 EVENT_TRIGGER = code(
     "PM2032",
     Level.WARNING,
     "Event triggers that the target user may not create",
     why="Only a superuser creates event triggers, unless the service allows it.",
+    side=FindingSide.TARGET,
 )
 SECURITY_LABEL = code(
     "PM2033",
     Level.WARNING,
     "Security labels",
     why="A label can only be set where the library of its provider is loaded.",
+    side=FindingSide.TARGET,
 )
 FOREIGN_SERVER = code(
     "PM2034",
@@ -43,24 +47,28 @@ FOREIGN_SERVER = code(
     "Foreign servers",
     why="The target must reach the same foreign servers, and passwords in user mappings are only readable by "
     "superusers and the mapping's own user.",
+    side=FindingSide.TARGET,
 )
 SUPERUSER_ONLY = code(
     "PM2035",
     Level.WARNING,
     "Objects that only a superuser may create on the target",
     why="They, and what depends on them, cannot be restored by the target user; each refusal is reported by name.",
+    side=FindingSide.NONE,
 )
 UNTRUSTED_LANGUAGE = code(
     "603413",
     Level.WARNING,
     "Functions in a language that the target may not offer",
     why="Untrusted languages and C need a superuser, and C functions need the same library on the target's machine.",
+    side=FindingSide.TARGET,
 )
 OLD_OPERATOR = code(
     "PM2036",
     Level.FAILED,
     "Objects that PostgreSQL 14 no longer knows",
     why="PostgreSQL 14 removed postfix operators and changed the types of array functions that aggregates use.",
+    side=FindingSide.SOURCE,
 )
 LOGIN_TRIGGER = code(
     "PM2060",
@@ -68,6 +76,7 @@ LOGIN_TRIGGER = code(
     "Login triggers run for the sessions of the migration",
     why="A migration opens dozens of sessions on the source. A trigger that writes a row for each login changes the "
     "source while it is copied, and the verification may find these rows; one that refuses a login ends the migration.",
+    side=FindingSide.SOURCE,
 )
 
 
@@ -96,7 +105,8 @@ def special_objects(context: DatabaseContext) -> Iterator[Finding]:
     other special objects will not or cannot be copied.
     """
     by_kind: dict[str, list[SpecialRow]] = defaultdict(list)
-    for row in context.rows("validation_special_objects", SpecialRow):
+    own_schemas = list(context.source.provider.schemas)
+    for row in context.rows("validation_special_objects", SpecialRow, own_schemas=own_schemas):
         by_kind[row.kind].append(row)
     yield from _replication(by_kind["publication"], by_kind["subscription"])
     yield from _foreign_servers(by_kind["foreign server"], by_kind["user mapping"])
@@ -104,16 +114,25 @@ def special_objects(context: DatabaseContext) -> Iterator[Finding]:
     yield from _functions(context, by_kind["function"])
     yield from _login_triggers(context, by_kind["login trigger"])
     if not context.target.superuser:
-        own = context.source.provider.owns_role
-        yield from _event_triggers([row for row in by_kind["event trigger"] if not own(row.detail)])
+        own = context.source.provider.owns_event_trigger
+        yield from _event_triggers([row for row in by_kind["event trigger"] if not own(row.name, owner=row.detail)])
         yield from _superuser_only(by_kind["superuser only"])
     if context.source.facts.major < 14 <= context.target.facts.major:
         yield from _old_operators(by_kind["postfix operator"], by_kind["array aggregate"])
 
 
-def _one(code_: Code, rows: list[SpecialRow], noun: str, *, saw: str, fix: str, fix_sql: str = "") -> Iterator[Finding]:
+def _one(
+    code_: Code,
+    rows: list[SpecialRow],
+    noun: str,
+    *,
+    saw: str,
+    fix: str,
+    fix_sql: str = "",
+    script_use: ScriptUse = ScriptUse.NOW,
+) -> Iterator[Finding]:
     if rows:
-        yield code_.found(counted(len(rows), noun), saw=saw, fix=fix, fix_sql=fix_sql)
+        yield code_.found(counted(len(rows), noun), saw=saw, fix=fix, fix_sql=fix_sql, script_use=script_use)
 
 
 def _replication(publications: list[SpecialRow], subscriptions: list[SpecialRow]) -> Iterator[Finding]:
@@ -220,6 +239,7 @@ def _old_operators(operators: list[SpecialRow], aggregates: list[SpecialRow]) ->
         saw=f"The source has {listed(row.name for row in operators)}.",
         fix="Drop them on the source and use a function instead.",
         fix_sql="\n".join(f"DROP OPERATOR {row.name};" for row in operators),
+        script_use=ScriptUse.CHOICE,
     )
     yield from _one(
         OLD_OPERATOR,
@@ -228,4 +248,5 @@ def _old_operators(operators: list[SpecialRow], aggregates: list[SpecialRow]) ->
         saw=f"{listed(row.name for row in aggregates)} use array functions whose argument types changed.",
         fix="Drop them on the source; create them again on the target with anycompatiblearray and anycompatible.",
         fix_sql="\n".join(f"DROP AGGREGATE {row.name};" for row in aggregates),
+        script_use=ScriptUse.CHOICE,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext, ServerContext
 from migrations_app.engine.validation.rule import database_rule, server_rule
@@ -25,6 +25,7 @@ NOT_VALIDATED = code(
     "Constraints that were never validated",
     why="They were added NOT VALID: older rows may break them. They are copied NOT VALID, so such rows arrive as they "
     "are.",
+    side=FindingSide.SOURCE,
 )
 BLOAT = code(
     "PM2053",
@@ -32,12 +33,14 @@ BLOAT = code(
     "Tables hold much empty space",
     why="Only rows are copied: the target will be smaller than the source, and the copy shorter than the sizes "
     "suggest.",
+    side=FindingSide.SOURCE,
 )
 STATISTICS = code(
     "PM2054",
     Level.INFO,
     "Statistics are missing or old",
     why="Numbers of rows, progress and time left are estimated from them. The target gets new statistics at the end.",
+    side=FindingSide.SOURCE,
 )
 MANY_OBJECTS = code(
     "PM2055",
@@ -45,12 +48,14 @@ MANY_OBJECTS = code(
     "Very many tables",
     why="Reading and restoring the schema takes about a millisecond or more for each table, sequence and index, beside "
     "the data; and pg_dump holds a lock on every table while it reads.",
+    side=FindingSide.NONE,
 )
 MANY_SMALL_DATABASES = code(
     "PM1083",
     Level.INFO,
     "Very many databases",
     why="Each database costs some seconds for its schema, its snapshot and its verification, however small it is.",
+    side=FindingSide.NONE,
 )
 
 

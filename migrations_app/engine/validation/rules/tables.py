@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.rule import database_rule
@@ -17,12 +17,14 @@ WITH_OIDS = code(
     Level.FAILED,
     "Table has OIDs",
     why="PostgreSQL 12 removed WITH OIDS: the hidden oid column and its values do not exist on the target.",
+    side=FindingSide.SOURCE,
 )
 REMOVED_TYPE = code(
     "PM2040",
     Level.FAILED,
     "Column has a type that the target no longer knows",
     why="PostgreSQL 12 removed abstime, reltime and tinterval; the table cannot be created.",
+    side=FindingSide.SOURCE,
 )
 REG_TYPE = code(
     "PM2041",
@@ -30,24 +32,28 @@ REG_TYPE = code(
     "Column names objects of the catalog",
     why="Values of types such as regclass are object numbers, which differ on the target: they are copied by name. A "
     "value whose object does not exist there when the row arrives, such as an index, is refused.",
+    side=FindingSide.SOURCE,
 )
 UNLOGGED = code(
     "PM2042",
     Level.INFO,
     "Unlogged tables",
     why="They are copied and stay unlogged: their rows are lost on the target if it crashes, as on the source.",
+    side=FindingSide.TARGET,
 )
 INVALID_INDEX = code(
     "PM2043",
     Level.INFO,
     "Index is invalid",
     why="A CREATE INDEX CONCURRENTLY that failed leaves an invalid index; pg_dump leaves it out.",
+    side=FindingSide.SOURCE,
 )
 TABLESPACE = code(
     "PM2044",
     Level.INFO,
     "Tablespaces are not kept",
     why="The target's machine has other disks; everything is created in the default tablespace.",
+    side=FindingSide.TARGET,
 )
 
 
@@ -63,6 +69,7 @@ def tables_with_oids(context: DatabaseContext) -> Iterator[Finding]:
             fix="If nothing reads its oid column, run the script on the source (it rewrites the table before "
             "PostgreSQL 12); else first copy the values into a column of your own.",
             fix_sql=statement("ALTER TABLE {} SET WITHOUT OIDS;", row.qualified),
+            script_use=ScriptUse.CHOICE,
         )
         for row in context.tables
         if row.has_oids
@@ -80,16 +87,22 @@ class ColumnRow:
     type: str
     kind: str
 
+    @property
+    def names_objects(self) -> bool:
+        """Tell whether it is of a reg* type; the others were removed from PostgreSQL."""
+        return self.type.lstrip("_").startswith("reg")
+
 
 @database_rule(REMOVED_TYPE, REG_TYPE)
 def special_columns(context: DatabaseContext) -> Iterator[Finding]:
     """No column has a type that the target no longer knows; tells which columns hold names of catalog objects."""
-    takes = context.database.selection.takes
-    rows = [row for row in context.rows("validation_special_columns", ColumnRow) if takes(row.schema, row.table)]
-    removed = [row for row in rows if not row.type.lstrip("_").startswith("reg")]
+    rows = [
+        row for row in context.rows("validation_special_columns", ColumnRow) if context.takes(row.schema, row.table)
+    ]
+    removed = [row for row in rows if not row.names_objects]
     if context.target.facts.major >= 12:
         yield from capped([_removed(row) for row in removed], REMOVED_TYPE, what="columns")
-    named = [row for row in rows if row not in removed and row.kind in "rpm"]
+    named = [row for row in rows if row.names_objects and row.kind in "rpm"]
     if named:
         columns = listed(f"{row.schema}.{row.table}.{row.column} ({row.type})" for row in named)
         yield REG_TYPE.found(
@@ -122,6 +135,7 @@ def storage_of_tables(context: DatabaseContext) -> Iterator[Finding]:
             fix_sql="\n".join(
                 statement("ALTER TABLE {} SET LOGGED;", row.qualified) for row in context.tables if row.is_unlogged
             ),
+            script_use=ScriptUse.AFTER,
         )
     by_space: dict[str, list[str]] = defaultdict(list)
     for row in context.relations:
@@ -149,15 +163,15 @@ class IndexRow:
 @database_rule(INVALID_INDEX)
 def invalid_indexes(context: DatabaseContext) -> Iterator[Finding]:
     """Tells which indexes are invalid and therefore not copied."""
-    takes = context.database.selection.takes
     findings = [
         INVALID_INDEX.found(
             f"Index {row.schema}.{row.index}",
             saw=f"The index on {row.schema}.{row.table} is invalid and will not be on the target.",
             fix="Rebuild it on the source if it is wanted, or drop it, by the script.",
             fix_sql=statement("DROP INDEX {};", (row.schema, row.index)),
+            script_use=ScriptUse.CHOICE,
         )
         for row in context.rows("validation_invalid_indexes", IndexRow)
-        if takes(row.schema, row.table)
+        if context.takes(row.schema, row.table)
     ]
     yield from capped(findings, INVALID_INDEX, what="indexes")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.postgres.queries.reading import fetch, fetch_one
 from migrations_app.engine.probe_values import DatabaseFacts
 from migrations_app.engine.spec import DatabaseSpec
@@ -23,60 +23,70 @@ SOURCE_MISSING = code(
     Level.FAILED,
     "Source database does not exist",
     why="There is nothing to move under this name.",
+    side=FindingSide.NONE,
 )
 SOURCE_CLOSED = code(
     "PM1020",
     Level.FAILED,
     "Source database cannot be opened",
     why="Its tables are read through connections to that database.",
+    side=FindingSide.SOURCE,
 )
 TARGET_EXISTS = code(
     "603101",
     Level.FAILED,
     "Target database exists and may not be overwritten",
     why="An existing database is only dropped with your recorded consent.",
+    side=FindingSide.NONE,
 )
 OVERWRITE_NOT_OWNER = code(
     "603117",
     Level.FAILED,
     "Existing target database cannot be dropped",
     why="Only the owner of a database or a superuser may drop it.",
+    side=FindingSide.TARGET,
 )
 OVERWRITE_SESSIONS = code(
     "603111",
     Level.FAILED,
     "Sessions of others keep the target database open",
     why="A database cannot be dropped while sessions, prepared transactions or replication slots use it.",
+    side=FindingSide.TARGET,
 )
 SAME_TARGET_NAME = code(
     "PM1021",
     Level.FAILED,
     "Two databases have the same name on the target",
     why="The second would overwrite the first.",
+    side=FindingSide.NONE,
 )
 BAD_TARGET_NAME = code(
     "PM1022",
     Level.FAILED,
     "Name on the target cannot be used",
     why="PostgreSQL cuts names at 63 bytes, and keeps some names for itself or for the provider.",
+    side=FindingSide.NONE,
 )
 CONNECTED_TARGET = code(
     "PM1023",
     Level.FAILED,
     "Target database is the one the portal logs in to",
     why="A database that a session is connected to cannot be dropped, and the portal needs one to work from.",
+    side=FindingSide.NONE,
 )
 TARGET_HOLDS_DATA = code(
     "PM1025",
     Level.WARNING,
     "Target database that will be dropped holds data",
     why="Consent to overwrite it is recorded; what is in it now is lost for good when the migration starts.",
+    side=FindingSide.TARGET,
 )
 NO_SPEC = code(
     "PM1024",
     Level.FAILED,
     "No database is chosen",
     why="A migration moves at least one database.",
+    side=FindingSide.NONE,
 )
 
 
@@ -219,11 +229,13 @@ def overwritten_data(context: DatabaseContext) -> Iterator[Finding]:
 @server_rule(SAME_TARGET_NAME, BAD_TARGET_NAME)
 def target_names(context: ServerContext) -> Iterator[Finding]:
     """Names on the target are different from each other, short enough and not taken by PostgreSQL or the provider."""
-    counts = Counter(_cut(database.target_name) for database in context.spec.databases)
+    sources: dict[str, list[str]] = defaultdict(list)
+    for database in context.spec.databases:
+        sources[_cut(database.target_name)].append(database.source_name)
     for database in context.spec.databases:
         name = database.target_name
-        same = [other.source_name for other in context.spec.databases if _cut(other.target_name) == _cut(name)]
-        if counts[_cut(name)] > 1:
+        same = sources[_cut(name)]
+        if len(same) > 1:
             yield SAME_TARGET_NAME.found(
                 name,
                 saw=f"{listed(same)} would all become {_cut(name)} on the target.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.spec import RolePolicy
 from migrations_app.engine.validation.azure_target import on_azure, read_azure
 from migrations_app.engine.validation.code import code
@@ -18,12 +18,14 @@ NO_CREATEDB = code(
     Level.FAILED,
     "Target user may not create databases",
     why="The target database is created (or dropped and created) by the migration.",
+    side=FindingSide.TARGET,
 )
 NO_CREATEROLE = code(
     "603116",
     Level.FAILED,
     "Target user may not create roles",
     why="The source's roles are created on the target before anything that belongs to them.",
+    side=FindingSide.TARGET,
 )
 NOT_ADMIN = code(
     "603115",
@@ -31,12 +33,14 @@ NOT_ADMIN = code(
     "Target user is not a member of azure_pg_admin",
     why="On a flexible server only members of azure_pg_admin create extensions, change owners and act on what belongs "
     "to others.",
+    side=FindingSide.TARGET,
 )
 LOCAL_SSD = code(
     "PM1069",
     Level.INFO,
     "Target keeps temporary files on its local disk",
     why="Microsoft advises to switch this off while data is moved: building large indexes may fill that small disk.",
+    side=FindingSide.TARGET,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import ServerContext
@@ -26,36 +26,42 @@ WAITS_FOR_STANDBY = code(
     "Commits on the target wait for a standby",
     why="The copy itself does not wait, but whatever commits with the server's own settings does; and a standby that "
     "is slower than the copy keeps WAL on the target's disk.",
+    side=FindingSide.TARGET,
 )
 ARCHIVER_FAILS = code(
     "PM1061",
     Level.WARNING,
     "Target's archiver fails",
     why="WAL that cannot be archived stays on the target's disk, and a migration writes about as much WAL as data.",
+    side=FindingSide.TARGET,
 )
 AUTOVACUUM_OFF = code(
     "PM1062",
     Level.WARNING,
     "Autovacuum is off on the target",
     why="After the migration tables would bloat and their statistics grow stale; only wraparound is prevented.",
+    side=FindingSide.TARGET,
 )
 NOT_CRASH_SAFE = code(
     "PM1063",
     Level.INFO,
     "Target is not safe against a crash",
     why="Without fsync or full_page_writes a power cut can destroy every database of the server.",
+    side=FindingSide.TARGET,
 )
 SLOW_SETTINGS = code(
     "PM1064",
     Level.INFO,
     "Target's settings make the migration slower than it need be",
     why="Indexes are built in maintenance_work_mem, and each checkpoint that max_wal_size forces writes pages twice.",
+    side=FindingSide.TARGET,
 )
 SLOTS_KEEP_WAL = code(
     "PM1065",
     Level.WARNING,
     "Replication slots that nobody reads keep WAL on the target",
     why="All WAL that the migration writes stays on the target's disk for such a slot, until the disk is full.",
+    side=FindingSide.TARGET,
 )
 
 
@@ -201,4 +207,5 @@ def target_slots(context: ServerContext) -> Iterator[Finding]:
             saw=f"Nobody reads {listed(f'{slot.name} (keeps {size(slot.kept_bytes)})' for slot in slots)}.",
             fix="Start their readers again, or, if they are forgotten, drop them on the target by the script.",
             fix_sql="\n".join(f"SELECT pg_drop_replication_slot('{slot.name}');" for slot in slots),
+            script_use=ScriptUse.CHOICE,
         )

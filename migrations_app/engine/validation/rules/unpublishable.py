@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_app.engine.findings import Finding, Level
-from migrations_app.engine.postgres.queries.reading import fetch_one
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.online import online_database_rule
@@ -18,24 +17,28 @@ UNLOGGED = code(
     "Unlogged tables are not replicated",
     why="They write no WAL, so no change of them reaches the target. They are copied again at the cutover, while "
     "nothing may write.",
+    side=FindingSide.SOURCE,
 )
 FOREIGN = code(
     "PM3031",
     Level.INFO,
     "Foreign tables are not replicated",
     why="Their rows are on another server and stay there; only the definition moves.",
+    side=FindingSide.TARGET,
 )
 TEMPORARY = code(
     "PM3032",
     Level.INFO,
     "Temporary tables do not move",
     why="They belong to a session of the source and end with it; an application makes them anew where it connects to.",
+    side=FindingSide.SOURCE,
 )
 MATERIALIZED = code(
     "PM3033",
     Level.INFO,
     "Materialized views are not replicated",
     why="Their rows are refreshed on the target at the cutover, which may take as long as it does on the source.",
+    side=FindingSide.TARGET,
 )
 LARGE_OBJECTS = code(
     "PM3034",
@@ -43,12 +46,14 @@ LARGE_OBJECTS = code(
     "Large objects are not replicated",
     why="What is created, changed or deleted after the first copy is in no stream of changes; they are compared and "
     "copied again at the cutover, while nothing may write.",
+    side=FindingSide.SOURCE,
 )
 SEQUENCES = code(
     "PM3035",
     Level.INFO,
     "Sequences are not replicated",
     why="Rows arrive with their numbers, but the sequences of the target do not move on; they are set at the cutover.",
+    side=FindingSide.TARGET,
 )
 BY_PARTITION = code(
     "PM3036",
@@ -56,12 +61,14 @@ BY_PARTITION = code(
     "Partitioned tables are replicated partition by partition",
     why="Publishing a partitioned table as a whole needs PostgreSQL 13. Before, the target needs the same partitions, "
     "and the rows of a partition that is created during the migration do not arrive.",
+    side=FindingSide.SOURCE,
 )
 INHERITED = code(
     "PM3037",
     Level.INFO,
     "Tables that inherit from others",
     why="Each is published by its name; one that is created during the migration is not.",
+    side=FindingSide.SOURCE,
 )
 
 
@@ -78,7 +85,7 @@ class UnpublishedRow:
 @online_database_rule(UNLOGGED, FOREIGN, TEMPORARY, MATERIALIZED, LARGE_OBJECTS, SEQUENCES)
 def unpublished(context: DatabaseContext) -> Iterator[Finding]:
     """Tells which tables, views, sequences and large objects replication leaves out, and when they are copied."""
-    row = fetch_one(context.connection, "online_unpublished", UnpublishedRow)
+    row = context.row("online_unpublished", UnpublishedRow)
     yield from _unlogged(context, row)
     if row.large_objects and context.database.selection.is_everything:
         yield _large_objects(context, row)
@@ -101,6 +108,7 @@ def _unlogged(context: DatabaseContext, row: UnpublishedRow) -> Iterator[Finding
             fix="Nothing has to be done if they are small: the cutover takes longer by their copy. Else leave them out "
             "of the selection, or let them write WAL by the script, run on the source: it rewrites each table.",
             fix_sql="\n".join(statement("ALTER TABLE {} SET LOGGED;", table.qualified) for table in tables),
+            script_use=ScriptUse.CHOICE,
         )
 
 
@@ -150,8 +158,7 @@ class ParentRow:
 @online_database_rule(INHERITED)
 def inheritance_is_published(context: DatabaseContext) -> Iterator[Finding]:
     """Tells which tables inherit from others without being partitions."""
-    takes = context.database.selection.takes
-    parents = [row for row in context.rows("online_inheritance", ParentRow) if takes(row.schema, row.name)]
+    parents = [row for row in context.rows("online_inheritance", ParentRow) if context.takes(row.schema, row.name)]
     if parents:
         yield INHERITED.found(
             f"{counted(len(parents), 'parent table')} of {context.database.source_name}",

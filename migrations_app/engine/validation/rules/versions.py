@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrations_app.engine.findings import Finding, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level
 from migrations_app.engine.spec import MigrationMode
 from migrations_app.engine.validation.code import code
+from migrations_app.engine.validation.connectivity import POOLED
 from migrations_app.engine.validation.context import SeenServer, ServerContext
-from migrations_app.engine.validation.remedies import set_parameters
+from migrations_app.engine.validation.remedies import around_pooler, set_parameters
 from migrations_app.engine.validation.rule import server_rule
 
 SOURCE_MAJORS = range(10, 19)
@@ -19,43 +20,42 @@ SOURCE_TOO_OLD = code(
     Level.FAILED,
     "Source is older than PostgreSQL 10",
     why="The portal reads catalogs and takes snapshots in ways that PostgreSQL 10 brought.",
+    side=FindingSide.SOURCE,
 )
 SOURCE_TOO_NEW = code(
     "PM1001",
     Level.FAILED,
     "Source is newer than PostgreSQL 18",
     why="The portal's pg_dump is of version 18 and refuses a newer server.",
+    side=FindingSide.NONE,
 )
 TARGET_VERSION = code(
     "PM1002",
     Level.FAILED,
     "Target is not PostgreSQL 11 to 18",
     why="The portal is tested with targets of these versions only.",
+    side=FindingSide.TARGET,
 )
 DOWNGRADE = code(
     "PM1003",
     Level.FAILED,
     "Target is older than the source",
     why="A newer server's schema can hold what an older one does not know, and pg_restore may then lose it.",
-)
-POOLED = code(
-    "PM1004",
-    Level.FAILED,
-    "Connection leads to a pooler",
-    why="A migration keeps a snapshot, settings and temporary state in its sessions; a pooler that hands sessions "
-    "around loses them.",
+    side=FindingSide.TARGET,
 )
 SAME_DATABASE = code(
     "PM1005",
     Level.FAILED,
     "Source and target are the same database",
     why="The target database is dropped before it is filled: the source would be lost.",
+    side=FindingSide.NONE,
 )
 TARGET_IN_RECOVERY = code(
     "PM1006",
     Level.FAILED,
     "Target is a standby",
     why="A server in recovery accepts no writes.",
+    side=FindingSide.TARGET,
 )
 READ_ONLY = code(
     "603112",
@@ -63,12 +63,14 @@ READ_ONLY = code(
     "Server is set to read-only",
     why="Somebody, or a service whose storage is almost full, decided that nothing is to be written there. An online "
     "migration writes to the source too.",
+    side=FindingSide.BOTH,
 )
 SOURCE_IN_RECOVERY = code(
     "PM1007",
     Level.INFO,
     "Source is a standby",
     why="A standby cancels long snapshots when they conflict with what the primary cleans up.",
+    side=FindingSide.SOURCE,
 )
 
 
@@ -116,17 +118,17 @@ def no_downgrade(context: ServerContext) -> Iterator[Finding]:
 
 @server_rule(POOLED)
 def direct_connections(context: ServerContext) -> Iterator[Finding]:
-    """Both connections lead to PostgreSQL itself, not to a pooler such as PgBouncer."""
-    for seen in (context.source, context.target):
+    """Both connections lead to PostgreSQL itself, not to a pooler; what is before the source online, PM3075 tells."""
+    offline = context.spec.mode is MigrationMode.OFFLINE
+    for seen in (context.source, context.target) if offline else (context.target,):
         if not seen.facts.pooler:
             continue
-        kind = seen.provider.endpoint_kind(seen.server.endpoint.host, seen.server.endpoint.port)
-        direct = "Use the direct host name and port of PostgreSQL (usually 5432; no -pooler or .proxy- in the name)."
         yield POOLED.found(
             f"{seen.server.endpoint.side.capitalize()} {seen.facts.label}",
             saw=f"A connection pooler with {seen.facts.pooler} pooling answers at this address.",
-            fix=kind.problem if kind and kind.is_pooled else direct,
+            fix=around_pooler(seen),
             level=Level.FAILED if seen.facts.pooler == "transaction" else Level.WARNING,
+            side=seen.side,
         )
 
 
@@ -172,6 +174,7 @@ def _read_only(seen: SeenServer) -> Finding:
             "or with less than 5 GiB free), and end it by themselves when the storage is enlarged. If it was set for "
             "a role or a database, reset it there.",
         ),
+        side=seen.side,
     )
 
 
@@ -193,17 +196,20 @@ def source_read_only(context: ServerContext) -> Iterator[Finding]:
             else "An offline migration only reads there, so nothing has to be done for it.",
         ),
         level=Level.FAILED if online else Level.INFO,
+        side=context.source.side,
     )
 
 
 @server_rule(SOURCE_IN_RECOVERY)
 def source_is_primary(context: ServerContext) -> Iterator[Finding]:
-    """Tells when the source is a standby, which may cancel long reads."""
-    if context.source.facts.settings.in_recovery:
+    """Tells when the source is a standby, which may cancel long reads; online it is refused (PM3074)."""
+    if context.source.facts.settings.in_recovery and context.spec.mode is MigrationMode.OFFLINE:
         yield SOURCE_IN_RECOVERY.found(
             f"Source {context.source.facts.label}",
             saw="The source is in recovery (pg_is_in_recovery() is true).",
-            fix="Set hot_standby_feedback to on and max_standby_streaming_delay to -1 there while the migration runs.",
-            fix_sql="ALTER SYSTEM SET hot_standby_feedback = on;\n"
-            "ALTER SYSTEM SET max_standby_streaming_delay = -1;\nSELECT pg_reload_conf();",
+            **set_parameters(
+                context.source,
+                {"hot_standby_feedback": "on", "max_standby_streaming_delay": "-1"},
+                then="Set them back after the migration.",
+            ),
         )
