@@ -21,7 +21,6 @@ from migrations_app.engine.migrating import (
     bring_roles,
     end_older_runs,
     failed,
-    forget_notes_of_finished,
     job_of,
     run_tag,
     servers_of,
@@ -34,9 +33,13 @@ from migrations_app.engine.postgres import Server
 from migrations_app.engine.replication import crossings
 from migrations_app.engine.replication.follow_note import FollowNote, look_up_note
 from migrations_app.engine.replication.follower import Follower
+from migrations_app.engine.replication.heartbeat import drop_heartbeat
+from migrations_app.engine.replication.logical_slot import drop_slot
 from migrations_app.engine.replication.nothing_to_copy import NothingToCopy
-from migrations_app.engine.replication.phases import Phase, look_up_phase
+from migrations_app.engine.replication.phases import Phase, has_target, look_up_phase
+from migrations_app.engine.replication.publication import drop_publications
 from migrations_app.engine.replication.starting import copy_and_follow
+from migrations_app.engine.replication_names import replication_name
 from migrations_app.engine.spec import DatabaseSpec, MigrationOption, MigrationSpec
 from migrations_app.engine.target.database import prepare_target
 
@@ -102,12 +105,24 @@ def clean_up(spec: MigrationSpec, *, reporter: Reporter, control: Control) -> No
             queue_for=lambda _: NothingToCopy(),
             work_dir=Path(gettempdir()),
         )
-        left += [] if database.finished else crossings.clean_up(job)
+        if not database.finished:
+            left += _clean_up(job)
     if left:
         raise EngineError(
             f"Something of the migration is left: {'; '.join(left)}.",
             hint="The findings hold the statements that remove it; or clean up again.",
         )
+
+
+def _clean_up(job: DatabaseJob) -> tuple[str, ...]:
+    """Where there is no target database, nothing was made, or somebody dropped it: then only the source is swept."""
+    if has_target(job):
+        return crossings.clean_up(job)
+    database, name = job.database.source_name, replication_name(job.spec.id, database_id=job.database.id)
+    drop_slot(job.source, database, name)
+    drop_publications(job.source, database, name)
+    drop_heartbeat(job.source, database)
+    return ()
 
 
 def _servers_of_database(spec: MigrationSpec, control: Control, number: int) -> Servers:
@@ -151,10 +166,22 @@ class _Followed:
     def copy(self) -> None:
         """Bring the database to where it can be followed."""
         if self.job.database.finished:
-            forget_notes_of_finished(self.job)
+            self._finish_again()
             self.outcome = DatabaseOutcome(self.job.database.id, self.job.database.finished)
             return
         self.outcome = self._or_failed(self._copy)
+
+    def _finish_again(self) -> None:
+        """A database that was finished earlier may be in use, renamed or gone by now; that is its owner's business."""
+        job = self.job
+        try:
+            note = look_up_note(job) if has_target(job) else None
+            if note is not None:
+                Follower(job, note, self._requests).finish_again()
+        except Stopped:
+            raise
+        except EngineError as error:
+            job.note(f"{job.database.target_name} was finished before and cannot be reached now: {error.message}")
 
     def follow(self) -> None:
         """Follow it until it has ended, or nobody is needed."""

@@ -118,6 +118,7 @@ def followed(
     target_user: str | None = None,
     memory_bytes: int = MEMORY_BYTES,
     rows: str = "",
+    streaming: bool = False,
 ) -> Iterator[Followed]:
     """Make the schema on both servers (with ``rows`` as the copy), the slot, and an engine that runs."""
     name = f"pgmig_{uuid.uuid4().hex[:8]}"
@@ -141,7 +142,7 @@ def followed(
                 encoding=encoding,
                 codec=codec,
             )
-            engine = ThroughPortal(link, control=control, memory_bytes=memory_bytes)
+            engine = ThroughPortal(link, control=control, memory_bytes=memory_bytes, streaming=streaming)
             made = Followed(source, target, database, other, link, engine, control, on_source, on_target)
             try:
                 if start:

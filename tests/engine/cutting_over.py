@@ -17,13 +17,13 @@ from benchmarks.memory_queue import MemoryPartQueue
 from migrations_app.engine.control import Control
 from migrations_app.engine.events import CutoverEnded, CutoverStepFinished, CutoverStepStarted, Event
 from migrations_app.engine.job import DatabaseJob
-from migrations_app.engine.offline import run_tag
+from migrations_app.engine.migrating import run_tag
 from migrations_app.engine.ports import PersonRequest, RequestKind
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.postgres.client_tools import client_tools
 from migrations_app.engine.providers.fingerprint import recognize
 from migrations_app.engine.replication import heartbeat
-from migrations_app.engine.replication.apply import ApplyKind, ApplyState, ApplyStatus
+from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.engine.replication.cutover import cut_over, settle
 from migrations_app.engine.replication.link import Following, Link
 from migrations_app.engine.replication.plan import FollowedTable, Identity, ReplicationPlan, Treatment
@@ -40,6 +40,7 @@ from migrations_app.engine.spec import (
     VerificationLevel,
 )
 from migrations_app.engine.target.markers import Markers
+from tests.engine.hand_made import HandMade
 from tests.engine.moving import EventLog
 from tests.fixtures.servers import RunningServer
 
@@ -62,49 +63,6 @@ TABLES = (
     ("scratch", Treatment.COPY_AT_CUTOVER),
     ("sessions", Treatment.COPY_AT_CUTOVER),
 )
-
-
-class HandMade:
-    """A native subscription made by hand, behind the interface of an apply engine."""
-
-    kind = ApplyKind.SERVER_TO_SERVER
-
-    def __init__(self, publisher: RunningServer, subscriber: RunningServer, database: str, name: str) -> None:
-        self.publisher, self.subscriber, self.database, self.name = publisher, subscriber, database, name
-
-    def start(self) -> None:
-        self._run(f"ALTER SUBSCRIPTION {self.name} ENABLE")
-
-    def pause(self) -> None:
-        self._run(f"ALTER SUBSCRIPTION {self.name} DISABLE")
-
-    def status(self) -> ApplyStatus:
-        confirmed = self.publisher.psql(
-            f"SELECT (confirmed_flush_lsn - '0/0')::bigint FROM pg_replication_slots WHERE slot_name = '{self.name}'"
-        )
-        working = self.subscriber.psql(f"SELECT count(pid) FROM pg_stat_subscription WHERE subname = '{self.name}'")
-        state = ApplyState.APPLYING if working.strip() != "0" else ApplyState.RECONNECTING
-        return ApplyStatus(state, applied_lsn=int(confirmed or 0))
-
-    def stop(self) -> None:
-        """A subscription goes on by itself."""
-
-    def remove(self) -> None:
-        if self.subscriber.psql(f"SELECT count(*) FROM pg_subscription WHERE subname = '{self.name}'").strip() != "0":
-            self._run(
-                f"ALTER SUBSCRIPTION {self.name} DISABLE; ALTER SUBSCRIPTION {self.name} SET (slot_name = NONE);"
-                f"DROP SUBSCRIPTION {self.name}"
-            )
-
-    def make(self) -> None:
-        conninfo = f"host=127.0.0.1 port={self.publisher.port} dbname={self.database} user={self.publisher.superuser}"
-        self._run(
-            f"CREATE SUBSCRIPTION {self.name} CONNECTION '{conninfo} password={self.publisher.password}'"
-            f" PUBLICATION {self.name} WITH (create_slot = false, slot_name = '{self.name}', copy_data = false)"
-        )
-
-    def _run(self, script: str) -> None:
-        self.subscriber.psql(f"SET default_transaction_read_only = off; {script}", database=self.database)
 
 
 @dataclass
@@ -344,7 +302,7 @@ def _copy(found: Followed) -> None:
     )
     found.target.psql(
         f'ALTER SCHEMA public OWNER TO "{found.target_user}"; SET SESSION AUTHORIZATION "{found.target_user}";'
-        + dumped.stdout.decode().replace("CREATE SCHEMA public;", ""),
+        + dumped.stdout.decode().replace("CREATE SCHEMA public;", "").replace("SET transaction_timeout = 0;", ""),
         database=found.database,
     )
     with found.target.connect(found.database) as connection:

@@ -162,6 +162,29 @@ def _another_process(made: Followed, fence: int) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.slow
+def test_complaint_6_a_large_transaction_needs_little_memory(servers: ServerPool) -> None:
+    """130 MB in one transaction through a portal that holds 200 kB of it."""
+    with followed(servers.get(15), servers.get(18), SCHEMA + "CREATE TABLE wide (id int, v text)", start=False) as made:
+        made.write("INSERT INTO wide VALUES (0, 'first')")
+        process = _another_process(made, 1)
+        try:
+            made.until(lambda: _number(made.on_target, "SELECT count(*) FROM wide") == 1)
+            before = _peak_memory_bytes(process.pid)
+            made.write("INSERT INTO wide SELECT g, repeat('x', 1000) FROM generate_series(1, 130000) g")
+            made.until(lambda: _number(made.on_target, "SELECT count(*) FROM wide") == 130001)
+            grown = _peak_memory_bytes(process.pid) - before
+        finally:
+            process.kill()
+            process.wait()
+        assert grown < 16 * 1024 * 1024, grown
+
+
+def _peak_memory_bytes(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+@pytest.mark.slow
 def test_complaint_1_transactions_between_keepalives(servers: ServerPool) -> None:
     """Many tiny and empty transactions, pauses, and other databases that write: what is told to the source is here."""
     with followed(servers.get(15), servers.get(18), SCHEMA, rows=ROWS) as made:

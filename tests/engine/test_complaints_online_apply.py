@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.engine.applying import followed
+from migrations_app.engine.postgres import Server
+from migrations_app.engine.replication.through_portal import ThroughPortal
+from migrations_app.engine.spec import Side
+from tests.engine.applying import Followed, followed
 from tests.fixtures.servers import ServerPool
 
 BIG = "(SELECT string_agg(md5(i::text || '{}'), '') FROM generate_series(1, 400) i)"
@@ -69,6 +74,58 @@ def test_complaint_13_generated_and_identity_columns(servers: ServerPool, source
             "UPDATE stored SET a = a + 1 WHERE id < 50",
             "DELETE FROM stored WHERE id > 90",
         )
+        made.assert_same()
+
+
+def test_complaints_5_and_27_many_small_transactions_become_few(servers: ServerPool) -> None:
+    """At least 10,000 changes a second are asked for; on a shared machine, the number of commits is what can be told."""
+    schema = "CREATE TABLE counter (id int PRIMARY KEY, n int); CREATE TABLE noted (id serial PRIMARY KEY, v text)"
+    rows = "; INSERT INTO counter SELECT g, 0 FROM generate_series(1, 20) g"
+    with followed(servers.get(15), servers.get(18), schema, rows=rows, start=False) as made:
+        made.write(
+            "DO $$ BEGIN FOR i IN 1..4000 LOOP UPDATE counter SET n = n + 1 WHERE id = i % 20 + 1;"
+            "INSERT INTO noted (v) VALUES ('x'); COMMIT; END LOOP; END $$"
+        )
+        before = _commits(made)
+        made.engine.start()
+        made.assert_same()
+        assert made.engine.status().transactions == 4001
+        assert _commits(made) - before < 400
+
+
+def _commits(made: Followed) -> int:
+    made.on_target.execute("SELECT pg_stat_clear_snapshot()")
+    row = made.on_target.execute(
+        "SELECT xact_commit FROM pg_stat_database WHERE datname = %s", (made.target_database,)
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_complaint_2_the_end_is_reached_only_when_all_is_there(servers: ServerPool) -> None:
+    """A place in the log that was taken after the last write is applied only once that write is on the target."""
+    with followed(servers.get(15), servers.get(18), "CREATE TABLE t (id serial PRIMARY KEY)", start=False) as made:
+        made.write("DO $$ BEGIN FOR i IN 1..3000 LOOP INSERT INTO t DEFAULT VALUES; COMMIT; END LOOP; END $$")
+        row = made.on_source.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::int8").fetchone()
+        assert row is not None
+        made.engine.start()
+        made.until(lambda: made.engine.status().applied_lsn >= row[0])
+        assert made.on_target.execute("SELECT count(*) FROM t").fetchone() == (3000,)
+
+
+def test_the_way_back_from_the_target_to_the_old_source(servers: ServerPool) -> None:
+    """The subscriber is a source now: one that is read-only by default, and older than the publisher."""
+    schema = "CREATE TABLE t (id int PRIMARY KEY, v text)"
+    with followed(servers.get(18), servers.get(12), schema, start=False) as made:
+        link = replace(
+            made.link,
+            publisher=Server(made.source.endpoint(Side.TARGET), tag=made.link.publisher.tag),
+            subscriber=Server(made.target.endpoint(Side.SOURCE), tag=made.link.publisher.tag),
+        )
+        made.on_target.execute(f'ALTER DATABASE "{made.target_database}" SET default_transaction_read_only = on')
+        made.engine = ThroughPortal(link, control=made.control)
+        made.engine.start()
+        made.write("INSERT INTO t SELECT g, 'v' FROM generate_series(1, 100) g", "UPDATE t SET v = NULL WHERE id < 9")
         made.assert_same()
 
 

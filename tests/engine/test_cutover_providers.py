@@ -27,8 +27,14 @@ def may_replicate(played: PlayedServer) -> PlayedServer:
     return played
 
 
-@pytest.mark.parametrize("source_type", ["rds", "cloudsql", "azure", "self"])
-def test_there_and_back_without_a_superuser(servers: ServerPool, tmp_path: Path, source_type: str) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source_type", "through_portal"),
+    [("rds", True), ("aurora", True), ("cloudsql", False), ("azure", True), ("self", False)],
+)
+def test_there_and_back_without_a_superuser(
+    servers: ServerPool, tmp_path: Path, source_type: str, through_portal: bool
+) -> None:
     source = may_replicate(play(servers, source_type, 15, name="cutover"))
     target = may_replicate(play(servers, "azure", 18, name="cutover"))
     with followed(
@@ -38,12 +44,13 @@ def test_there_and_back_without_a_superuser(servers: ServerPool, tmp_path: Path,
         source_login=source.admin(Side.SOURCE),
         target_login=target.admin(Side.TARGET),
         online=OnlineOptions(cutover_seconds=60, fall_back=True),
+        through_portal=through_portal,
     ) as shop:
         write(shop, source)
         with shop.as_application():
             ended = shop.cut_over(level=VerificationLevel.FULL)
         assert ended.result is CutoverResult.DONE, ended
-        assert shop.detail("fence").startswith("1 sessions ended, 4 tables locked")
+        assert shop.detail("fence").startswith("1 session ended, 4 tables locked")
         assert not [each for each in shop.log.differences if each.object_class in ("table", "sequence")]
         assert shop.same(ROWS)
         write(shop, target)

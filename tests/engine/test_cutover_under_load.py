@@ -130,6 +130,7 @@ def _job(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_acknowledged_row_is_lost_there_and_back(
     servers: ServerPool, tmp_path: Path, engine: type[ServerToServer] | type[ThroughPortal]

@@ -87,3 +87,13 @@ def test_whole_rows_are_taken_back_on_both_servers(shop: Followed) -> None:
     )
     assert clean_up(shop.following().job) == ()
     assert [server.psql(identity, database=shop.database) for server in (shop.source, shop.target)] == ["d", "d"]
+
+
+def test_a_database_that_was_never_made_has_nothing_left(shop: Followed) -> None:
+    """A migration that failed before its target existed."""
+    shop.engine.remove()
+    shop.target.drop_database(shop.database)
+    assert clean_up(shop.following().job) == ()
+    assert not shop.log.findings
+    assert not [note for note in shop.log.notes if "While cleaning up" in note]
+    shop.target.create_database(shop.database)

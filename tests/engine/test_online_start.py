@@ -89,7 +89,7 @@ def test_the_selection_drives_publication_and_copy(move: OnlineMove) -> None:
     move.selection = Selection(exclude_schemas=("other",), exclude_tables=(("public", "pile"),))
     move.run()
     published = move.source.psql(
-        "SELECT string_agg(schemaname || '.' || tablename, ' ' ORDER BY 1) FROM pg_publication_tables",
+        "SELECT string_agg(schemaname || '.' || tablename, ' ' ORDER BY schemaname) FROM pg_publication_tables",
         database=move.databases[0],
     )
     assert published == "_migration_portal.heartbeat public.orders"

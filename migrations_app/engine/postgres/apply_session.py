@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import select
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -64,14 +64,18 @@ class StatementOfMany(Exception):
 
 
 class ApplySession:
-    """Wraps an autocommit connection to the subscriber. Used by one thread."""
+    """Wraps an autocommit connection to the subscriber. Used by one thread.
 
-    def __init__(self, connection: Connection, *, encoding: str) -> None:
+    ``check`` is called about once a second while a server that may be gone is waited for; it raises to give up.
+    """
+
+    def __init__(self, connection: Connection, *, encoding: str, check: Callable[[], None]) -> None:
+        self._check = check
         self.connection = connection
         self._pgconn = connection.pgconn
-        self._names: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
-        # With statements that it prepared itself, psycopg runs DEALLOCATE ALL after a rollback: ours would be gone too.
+        # psycopg deallocates all statements after a ROLLBACK if it prepared any of its own: ours would be gone.
         connection.prepare_threshold = None
+        self._names: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
         connection.execute(sql.SQL("SET client_encoding = {}").format(sql.Literal(encoding)))
 
     def run(self, statement: bytes, arrays: Sequence[TextArray]) -> int:
@@ -159,14 +163,16 @@ class ApplySession:
         poll = select.poll()
         poll.register(self._pgconn.socket, select.POLLIN | select.POLLOUT)
         while self._pgconn.flush():
+            self._check()
             poll.poll(1000)
             self._pgconn.consume_input()
 
     def _next_result(self) -> pq.abc.PGresult | None:
         poll = select.poll()
+        poll.register(self._pgconn.socket, select.POLLIN)
         while self._pgconn.is_busy():
-            poll.register(self._pgconn.socket, select.POLLIN)
-            poll.poll(1000)
+            if not poll.poll(1000):
+                self._check()
             self._pgconn.consume_input()
         return self._pgconn.get_result()
 

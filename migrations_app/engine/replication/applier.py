@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from migrations_app.engine.postgres import Connection, Error, sql
 from migrations_app.engine.postgres.apply_session import ApplySession, SmallStatement, StatementOfMany, TextArray
@@ -53,15 +53,23 @@ class _Mismatch(Exception):
 class Applier:
     """Applies the changes of one slot over one session. Used by one thread.
 
-    ``silent``: triggers and foreign keys do not act on what we write.
+    ``check`` raises the reason to stop while a server is waited for. ``silent``: triggers and foreign keys do not act
+    on what we write.
     """
 
     def __init__(
-        self, connection: Connection, reached: Reached, *, position: Position, encoding: str, codec: str
+        self,
+        connection: Connection,
+        reached: Reached,
+        *,
+        position: Position,
+        encoding: str,
+        codec: str,
+        check: Callable[[], None],
     ) -> None:
         self.reached = reached
         self._connection = connection
-        self._session = ApplySession(connection, encoding=encoding)
+        self._session = ApplySession(connection, encoding=encoding, check=check)
         self._position = position
         self._codec = codec
         self._tables: dict[Relation, SubscriberTable] = {}
@@ -149,8 +157,11 @@ class Applier:
                 self._apply_in_order(unpacked(segment.changes))
 
     def _apply_keyed(self, table: SubscriberTable, changes: KeyedChanges) -> None:
-        if (changes.deletes or changes.updates) and not table.takes_arrays:
-            raise OutOfOrder  # values must reach the type's own input function, one by one
+        if not table.takes_arrays:
+            updates = [(None, row) for row in changes.updates.values()]
+            self._apply_in_order(_as_changes(table, list(changes.deletes.values()), updates))
+            self._insert(table, list(changes.inserts.values()))
+            return
         if changes.deletes:
             count = self._session.run(self._statement("delete_keys", table), _key_arrays(table, list(changes.deletes)))
             self._expect(count, len(changes.deletes), exactly=self.silent)
@@ -185,6 +196,9 @@ class Applier:
 
     def _insert(self, table: SubscriberTable, rows: list[Row]) -> None:
         if not rows:
+            return
+        if not table.columns:
+            self._apply_in_order([(INSERT, table.relation, None, row) for row in rows])
             return
         if len(rows) >= ROWS_FOR_COPY or not table.takes_arrays:
             self._session.copy_in(apply_statements.copy_rows(table), copy_text.blocks(rows))
@@ -271,7 +285,9 @@ def _columns(rows: Sequence[Row]) -> list[TextArray]:
     return [TextArray(column) for column in zip(*rows, strict=True)]
 
 
-def _as_changes(table: SubscriberTable, deletes: Sequence[Row], updates: Sequence[tuple[Row, Row]]) -> list[Change]:
+def _as_changes(
+    table: SubscriberTable, deletes: Sequence[Row], updates: Sequence[tuple[Row | None, Row]]
+) -> list[Change]:
     relation = table.relation
     gone: list[Change] = [(DELETE, relation, row, None) for row in deletes]
     return [*gone, *((UPDATE, relation, before, after) for before, after in updates)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from migrations_app.engine.errors import EngineError
@@ -27,12 +28,15 @@ class _RolledBack(Exception):
     """Leaves a transaction without committing it."""
 
 
-def choose(job: DatabaseJob, link: Link) -> Choice:
-    """Try what the servers allow; nothing is left of the trial. Raises ``EngineError`` for a wish that cannot be."""
+def choose(job: DatabaseJob, link: Link, *, not_comparable: Sequence[str]) -> Choice:
+    """Try what the servers allow; nothing is left of the trial. Raises ``EngineError`` for a wish that cannot be.
+
+    ``not_comparable`` are tables whose rows a subscription does not find again.
+    """
     wish = job.spec.online.apply
     if wish is ApplyChoice.THROUGH_PORTAL:
         return Choice(ApplyKind.THROUGH_PORTAL, "The portal applies the changes, as chosen.")
-    obstacle = why_not_native(job, link)
+    obstacle = why_not_native(job, link) or _of_tables(not_comparable)
     target, source = link.subscriber.endpoint.label, link.publisher.endpoint.label
     if wish is ApplyChoice.SERVER_TO_SERVER:
         if obstacle:
@@ -51,6 +55,16 @@ def choose(job: DatabaseJob, link: Link) -> Choice:
     return Choice(
         ApplyKind.SERVER_TO_SERVER,
         f"{target} subscribes to {source}: a trial showed that it may and that it reaches it.",
+    )
+
+
+def _of_tables(labels: Sequence[str]) -> str:
+    """https://www.postgresql.org/docs/18/logical-replication-publication.html"""
+    if not labels:
+        return ""
+    return (
+        f"these tables send whole rows and have a column type without equality, such as json, by which a subscription "
+        f"finds no row: {', '.join(labels[:10])}."
     )
 
 

@@ -17,7 +17,7 @@ from migrations_app.engine.replication.cutover_notes import CutoverNotes
 from migrations_app.engine.replication.fence import how_to_reopen, restore_noted
 from migrations_app.engine.replication.heartbeat import drop_heartbeat
 from migrations_app.engine.replication.identities import take_whole_rows_back
-from migrations_app.engine.replication.leftovers import Leftover, find_leftovers
+from migrations_app.engine.replication.leftovers import Leftover, find_leftovers, is_gone
 from migrations_app.engine.replication.link import Following
 from migrations_app.engine.replication.logical_slot import drop_slot
 from migrations_app.engine.replication.old_source_guards import wake_old_source
@@ -49,7 +49,8 @@ class _Sweep:
         except LeaseLost:
             raise
         except EngineError as error:
-            self.refusals.append(f"{error.message} {error.server_message}".strip())
+            if not is_gone(error):
+                self.refusals.append(f"{error.message} {error.server_message}".strip())
 
 
 def finish(following: Following, *, reopen_left: bool = True) -> tuple[Leftover, ...]:

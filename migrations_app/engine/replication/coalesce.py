@@ -36,7 +36,7 @@ class OutOfOrder(Exception):
 class KeyedChanges:
     """The net effect on rows that are found by key: first the deletes, then the updates, then the inserts."""
 
-    deletes: dict[Key, None] = field(default_factory=dict)
+    deletes: dict[Key, Row] = field(default_factory=dict)
     updates: dict[Key, Row] = field(default_factory=dict)
     inserts: dict[Key, Row] = field(default_factory=dict)
     partial: bool = False
@@ -58,15 +58,15 @@ class KeyedChanges:
         self.updates[key] = row
         self.partial = self.partial or partial
 
-    def delete(self, key: Key) -> None:
-        """A row is gone."""
+    def delete(self, key: Key, row: Row) -> None:
+        """A row is gone, of which the key at least is known."""
         if key in self.inserts:
             del self.inserts[key]
             return
         if key in self.deletes:
             raise OutOfOrder
         self.updates.pop(key, None)
-        self.deletes[key] = None
+        self.deletes[key] = row
 
 
 def _merged(before: Row, after: Row) -> Row:
@@ -163,7 +163,7 @@ class TableChanges:
                     segment.update(self._key_of(new), new, partial=kind == PARTIAL_UPDATE)
                 return
             if kind == DELETE:
-                segment.delete(self._key_of(old))
+                segment.delete(self._key_of(old), old)
                 return
         self._add_anew(change)
 

@@ -43,6 +43,7 @@ from migrations_app.engine.replication.time_box import time_box
 from migrations_app.engine.replication.views_again import RefreshedView, refresh_before, refresh_behind_fence
 from migrations_app.engine.spec import Side
 from migrations_app.engine.target.guards import Guard
+from migrations_app.engine.validation.wording import counted
 
 GUARD_EVERY_SECONDS = 1.0
 
@@ -99,7 +100,7 @@ class Attempt:
         readiness.require()
         self._views = refresh_before(crossing.job)
         bring_large_objects_in_step(crossing)
-        return f"{readiness.lag_bytes:,} bytes behind; {readiness.sessions} sessions will be ended"
+        return f"{readiness.lag_bytes:,} bytes behind; {counted(readiness.sessions, 'session')} to be ended"
 
     def _behind_fence(self, crossing: Crossing, control: Control) -> OpenedNote:
         """The critical section; the downtime runs from its beginning to its end."""
@@ -296,10 +297,11 @@ def settle(following: Following, direction: Direction = Direction.FORWARD) -> Cu
 
 
 def _fence_words(fence: ClosedFence, mark: Mark) -> str:
-    words = f"{fence.sessions_ended} sessions ended, {fence.tables.table_count:,} tables locked at {lsn_text(mark.lsn)}"
+    tables = counted(fence.tables.table_count, "table")
+    words = f"{counted(fence.sessions_ended, 'session')} ended, {tables} locked at {lsn_text(mark.lsn)}"
     if fence.tables.unlocked:
         names = ", ".join(table.label for table in fence.tables.unlocked[:5])
-        words += f"; {len(fence.tables.unlocked)} tables may not be locked by us and are watched instead: {names}"
+        words += f"; not locked for want of rights and watched instead: {names}"
     return words
 
 

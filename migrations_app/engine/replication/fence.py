@@ -27,8 +27,10 @@ from migrations_app.engine.replication.database_access import (
 )
 from migrations_app.engine.replication.phases import Phase
 from migrations_app.engine.replication.table_fence import TableFence, locked_tables
+from migrations_app.engine.validation.wording import counted
 
 ENDING_SECONDS = 15
+COMES_AGAIN_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 0.05
 
 
@@ -121,21 +123,23 @@ def other_sessions(connection: Connection, database: str, *, tag: str) -> list[S
 
 
 def end_sessions(connection: Connection, database: str, *, tag: str, control: Control) -> int:
-    """End all sessions of others in a database and wait until they are gone; return how many there were.
+    """End all sessions of others in a database and wait until they are gone; return how many were ended.
 
-    One of a superuser that we may not end is left to the lock on the tables. Raises ``FenceRefused``, with names.
+    Superusers and whoever logs in as our own user can come again, and a superuser's session we may not end: the lock on
+    the tables keeps them from writing. Raises ``FenceRefused``, with names, for anybody else.
     """
-    deadline = time.monotonic() + ENDING_SECONDS
-    seen: set[int] = set()
+    began_at, seen = time.monotonic(), set[int]()
     while sessions := other_sessions(connection, database, tag=tag):
         control.check()
-        refused = [(each, words) for each in sessions if (words := _end(connection, each))]
-        seen |= {each.pid for each in sessions}
-        if len(refused) == len(sessions) and all(each.is_superuser for each, _ in refused):
-            return len(seen) - len(refused)
-        if words := next((words for each, words in refused if not each.is_superuser), ""):
-            raise _not_ended(connection, database, [each for each, _ in refused], server_message=words)
-        if time.monotonic() > deadline:
+        refused = {each: words for each in sessions if (words := _end(connection, each))}
+        seen |= {each.pid for each in sessions if each not in refused}
+        ordinary = [each for each in sessions if not (each.is_superuser or each.user == connection.info.user)]
+        if words := next((refused[each] for each in ordinary if each in refused), ""):
+            raise _not_ended(connection, database, [each for each in ordinary if each in refused], server_message=words)
+        waited = time.monotonic() - began_at
+        if not ordinary and (waited > COMES_AGAIN_SECONDS or len(refused) == len(sessions)):
+            return len(seen)
+        if waited > ENDING_SECONDS:
             raise _not_ended(connection, database, sessions, server_message="")
         time.sleep(LOOK_AGAIN_SECONDS)
     return len(seen)
@@ -155,7 +159,7 @@ def _end(connection: Connection, session: Session) -> str:
 def _not_ended(connection: Connection, database: str, sessions: list[Session], *, server_message: str) -> FenceRefused:
     names = "; ".join(str(session) for session in sessions[:5])
     return FenceRefused(
-        f"{len(sessions)} sessions in {database} could not be ended: {names}.",
+        f"{counted(len(sessions), 'session')} in {database} could not be ended: {names}.",
         hint=f"End them by hand, or run as an administrator: GRANT pg_signal_backend TO {connection.info.user};",
         server_message=server_message,
     )

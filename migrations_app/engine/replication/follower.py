@@ -25,6 +25,7 @@ from migrations_app.engine.replication.starting import link_of
 from migrations_app.engine.replication.watching import SAMPLE_SECONDS, Watcher, watching
 
 ASK_SECONDS = 0.5
+FIRST_SAMPLE_SECONDS, FIRST_SECONDS = 0.4, 5.0  # who only looks whether all is well should not wait long
 PAUSES_SECONDS = (1, 2, 4, 8, 15, 30)
 NOT_YET = "The database was not cut over yet."
 OVER = "The database was cut over already."
@@ -66,6 +67,10 @@ class Follower:
             return
         self._begin(following)
         self.outcome = self._keep(following, Direction.FORWARD, self._serve_forward)
+
+    def finish_again(self) -> None:
+        """Remove what is left where a run was interrupted after it had stored that the database is finished."""
+        crossings.finish(self._forward(), reopen_left=self.job.spec.online.fall_back)
 
     def _forward(self) -> Following:
         link = link_of(self.job, self.note.plan)
@@ -114,13 +119,14 @@ class Follower:
     def _wait(self, seconds: float) -> None:
         """Wait, unless somebody asks for something."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and not self._released.is_set():
+        while (left := deadline - time.monotonic()) > 0 and not self._released.is_set():
             self.job.control.check()
             if self.requests.pending(self.job.database.id) is not None:
                 return
-            self._released.wait(ASK_SECONDS)
+            self._released.wait(min(ASK_SECONDS, left))
 
     def _look_and_serve(self, watcher: Watcher, serve: Serve) -> DatabaseOutcome | None:
+        began_at = time.monotonic()
         while not self._released.is_set():
             self.job.control.check()
             request = self.requests.pending(self.job.database.id)
@@ -132,7 +138,8 @@ class Follower:
             watcher.look()
             native = watcher.following.engine.kind is ApplyKind.SERVER_TO_SERVER
             self.is_quiet = native and watcher.is_caught_up
-            self._wait(SAMPLE_SECONDS)
+            is_first = not watcher.is_caught_up and time.monotonic() - began_at < FIRST_SECONDS
+            self._wait(FIRST_SAMPLE_SECONDS if is_first else SAMPLE_SECONDS)
         return None
 
     def _answer(self, request: PersonRequest, watcher: Watcher, serve: Serve) -> DatabaseOutcome | None:

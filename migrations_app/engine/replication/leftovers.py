@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from migrations_app.engine.errors import EngineError, Stopped
+from migrations_app.engine.errors import ConnectionFailed, EngineError, Stopped
 from migrations_app.engine.postgres import Server, sql
 from migrations_app.engine.postgres.queries.reading import fetch
 
@@ -45,7 +45,7 @@ class _Found:
 def find_leftovers(server: Server, database: str, *, prefix: str) -> list[Leftover]:
     """Return what bears a name that begins with ``prefix``, and our schema, in ``database``.
 
-    A server that cannot be looked at gives one leftover that says so.
+    A server that cannot be looked at gives one leftover that says so; a database that is gone has nothing left.
     """
     label = server.endpoint.label
     try:
@@ -54,12 +54,19 @@ def find_leftovers(server: Server, database: str, *, prefix: str) -> list[Leftov
     except Stopped:
         raise
     except EngineError as error:
+        if is_gone(error):
+            return []
         words = f"{error.message} {error.server_message}".strip()
         script = " ".join(
             _statement(kind, f"{prefix}…") for kind in ("subscription", "replication slot", "publication")
         )
         return [Leftover(label, database, "whatever is left", f"named {prefix}…", script, words)]
     return [Leftover(label, database, each.kind, each.name, _statement(each.kind, each.name)) for each in found]
+
+
+def is_gone(error: EngineError) -> bool:
+    """Tell whether a database does not exist (any more): with it went all that was in it, its slots too."""
+    return isinstance(error, ConnectionFailed) and error.kind == "no_database"
 
 
 def _statement(kind: str, name: str) -> str:

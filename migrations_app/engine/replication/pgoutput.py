@@ -7,7 +7,7 @@ microsecond, so what travels a million times is a tuple, a list and bytes.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
@@ -123,8 +123,26 @@ class Decoder:
         self._codec = codec
         self._relations: dict[int, Relation] = {}
 
-    def relation(self, data: bytes, position: int) -> None:
-        """Take in the description of a table, which begins at ``position`` (after the kind, and the xid if any)."""
+    def for_transaction(self, described: Iterable[Relation]) -> Decoder:
+        """Return a decoder for a transaction that sees tables as this one does, and as it ``described`` itself."""
+        decoder = Decoder(self._codec)
+        decoder._relations = self._relations.copy()
+        decoder.adopt(described)
+        return decoder
+
+    def adopt(self, described: Iterable[Relation]) -> None:
+        """Take in descriptions; one that says the same as the known one changes nothing."""
+        for relation in described:
+            if not relation.says_the_same_as(self._relations.get(relation.oid)):
+                self._relations[relation.oid] = relation
+
+    def relation(self, data: bytes, position: int) -> Relation:
+        """Take in the description of a table, which begins at ``position`` (after the kind), and return it."""
+        self.adopt([self.described(data, position)])
+        return self._relations[_uint32(data, position)[0]]
+
+    def described(self, data: bytes, position: int) -> Relation:
+        """Read the description of a table."""
         (oid,) = _uint32(data, position)
         schema, position = self._string(data, position + 4)
         name, position = self._string(data, position)
@@ -138,11 +156,9 @@ class Decoder:
             column, position = self._string(data, position + 1)
             columns.append(column)
             position += 8  # the type's OID and modifier, which mean nothing on another server
-        found = Relation(
+        return Relation(
             oid, schema or "pg_catalog", name, identity, tuple(columns), tuple(key), overhead_bytes=200 + 45 * count
         )
-        if not found.says_the_same_as(self._relations.get(oid)):
-            self._relations[oid] = found
 
     def change(self, data: bytes, position: int, kind: int, into: FlatChanges) -> Relation:
         """Append one change, whose body begins at ``position``, and return its table. Raises ``MalformedMessage``."""
@@ -177,10 +193,9 @@ class Decoder:
             row, position = _row(data, position + 1)
         if position > len(data) - len(_PADDING):
             raise _malformed("a row that ends behind its message")
-        if old is not None:
-            for index in range(len(row)) if relation.is_full else relation.key:
-                if row[index] is UNCHANGED:
-                    row[index] = old[index]
+        for index in range(len(row)) if relation.is_full else relation.key:
+            if row[index] is UNCHANGED:
+                row[index] = _known_before(old, index, relation)
         return (PARTIAL_UPDATE if UNCHANGED in row else kind, relation, old, tuple(row))
 
     def _truncation(self, data: bytes, position: int) -> Truncation:
@@ -230,6 +245,18 @@ def _row(data: bytes, position: int) -> tuple[list[Any], int]:
     return row, position
 
 
+def _known_before(old: Row | None, index: int, relation: Relation) -> bytes | None:
+    """Return an unchanged value from the old row; old servers send none where a long key stayed as it was."""
+    if old is None:
+        raise MalformedMessage(
+            f"A row of {relation.label} was updated, and the publisher did not send the long value of its key column "
+            f"{relation.columns[index]}, so that the row cannot be found.",
+            hint="Update the publisher to the newest minor version (February 2022 or later), or copy the table again.",
+        )
+    value: bytes | None = old[index]
+    return value
+
+
 def begin_lsn(data: bytes, position: int) -> int:
     """Return where the commit of a beginning transaction lies in the log."""
     return int(_uint64(data, position)[0])
@@ -240,9 +267,14 @@ def commit_end_lsn(data: bytes, position: int) -> int:
     return int(_uint64(data, position + 9)[0])
 
 
-def stream_xid(data: bytes, position: int) -> int:
-    """Return the transaction (or subtransaction) that a streamed message names first."""
+def xid(data: bytes, position: int) -> int:
+    """Return the number of a transaction or subtransaction."""
     return int(_uint32(data, position)[0])
+
+
+def stream_commit_lsns(data: bytes, position: int) -> tuple[int, int]:
+    """Return where the commit of a streamed transaction lies in the log, and where it ends. For STREAM_COMMIT."""
+    return int(_uint64(data, position + 5)[0]), int(_uint64(data, position + 13)[0])
 
 
 def _malformed(what: str) -> MalformedMessage:

@@ -32,13 +32,17 @@ def note_phase(job: DatabaseJob, connection: Connection, phase: Phase) -> None:
     job.markers.add(connection, kind=KIND, keys=[KEY], detail=phase)
 
 
+def has_target(job: DatabaseJob) -> bool:
+    """Tell whether there is a database of the target's name, whosever it is."""
+    with job.target.connected(purpose="look") as connection:
+        name = job.database.target_name
+        found = connection.execute("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", (name,)).fetchone()
+    return found is not None
+
+
 def look_up_phase(job: DatabaseJob) -> Phase:
     """Return the phase of a database; ``COPYING`` where the target database is missing or carries no notes of ours."""
-    with job.target.connected(purpose="look") as connection:
-        found = connection.execute(
-            "SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", (job.database.target_name,)
-        ).fetchone()
-    if found is None:
+    if not has_target(job):
         return Phase.COPYING
     with job.target.connected(job.database.target_name, purpose="look", read_only=True) as connection:
         return read_phase(job, connection) if job.markers.are_ours(connection) else Phase.COPYING

@@ -118,3 +118,13 @@ def left_alone(job: DatabaseJob, connection: Connection, plan: ReplicationPlan) 
     )
     planned = {table.full_name for table in plan.tables}
     return [table.label for table in copied if table.full_name not in planned and table.tree not in planned]
+
+
+def not_comparable(connection: Connection, plan: ReplicationPlan) -> list[str]:
+    """Return the followed tables that send whole rows with a type without equality: a subscription never finds them."""
+    found = read_source_tables(connection)
+    return [
+        table.label
+        for table in plan.followed
+        if table.identity is Identity.FULL and table.full_name in found and found[table.full_name].has_incomparable
+    ]

@@ -10,6 +10,7 @@ from typing import Any
 from migrations_app.engine.crew import Crew
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.events import CheckResult, Event, ObjectVerified
+from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.plan import TablePlan
 from migrations_app.engine.ports import Reporter
 from migrations_app.engine.replication.crossing import Crossing
@@ -116,7 +117,7 @@ def prove(
 def _digest_source(crossing: Crossing, level: VerificationLevel) -> tuple[list[TablePlan], Digests]:
     job = crossing.job
     with job.control.child() as control, Crew(control) as crew:
-        under = job.under(control)
+        under = _with_source_to_itself(job.under(control))
         with hold_snapshot(under.source, job.database.source_name) as snapshot:
             with snapshot.reader("plan") as source:
                 tables = plan_tables(
@@ -128,6 +129,12 @@ def _digest_source(crossing: Crossing, level: VerificationLevel) -> tuple[list[T
             digester = SourceDigester(under, snapshot, plan=plan_digests(under, snapshot, level=level), tables=tables)
             crew.wait(digester.start(crew))
     return tables, digester.digests
+
+
+def _with_source_to_itself(job: DatabaseJob) -> DatabaseJob:
+    """A digester leaves half of the source to the copy beside it; behind a fence nobody else is there."""
+    options = replace(job.spec.options, jobs=2 * job.spec.options.jobs)
+    return replace(job, spec=replace(job.spec, options=options))
 
 
 def _prove_sequences(crossing: Crossing, sequences: SequencesSet) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.postgres import replication_stream
@@ -12,12 +13,14 @@ from migrations_app.engine.postgres.replication_stream import HEADER_BYTES, Repl
 from migrations_app.engine.replication import pgoutput
 from migrations_app.engine.replication.batch import Batch, Handover
 from migrations_app.engine.replication.pgoutput import Decoder
+from migrations_app.engine.replication.spill import StreamedTransactions
 
 CONFIRM_SECONDS = 1.0
 IDLE_POSITION_SECONDS = 2.0
 WAIT_SECONDS = 0.5
 PATIENCE_SECONDS = 0.05
 _BODY = HEADER_BYTES + 1
+_COMMITS = (pgoutput.COMMIT, pgoutput.STREAM_COMMIT)
 _CHANGES = frozenset((pgoutput.INSERT, pgoutput.UPDATE, pgoutput.DELETE, pgoutput.TRUNCATE))
 
 
@@ -65,6 +68,7 @@ class Receiver:
         wake: Wake,
         applied_lsn: Callable[[], int],
         pausing: Callable[[], bool],
+        spill_folder: Path | None = None,
     ) -> None:
         self._stream = stream
         self._handover = handover
@@ -76,6 +80,7 @@ class Receiver:
         self._applied_lsn = applied_lsn
         self._pausing = pausing
         self._first_lsn = first_lsn
+        self._streamed = StreamedTransactions(spill_folder)
         self._batch = Batch()
         self._began_at = 0.0
         self._in_transaction = False
@@ -88,6 +93,12 @@ class Receiver:
 
     def run(self) -> None:
         """Read until somebody pauses or stops the apply. Raises ``EngineError``."""
+        try:
+            self._run()
+        finally:
+            self._streamed.close()
+
+    def _run(self) -> None:
         self._stream.watch(self._wake.reader)
         while not (self._pausing() and not self._in_transaction):
             self._control.check()
@@ -106,13 +117,15 @@ class Receiver:
                 read(data, kind)
                 if self._batch.size_bytes >= batch_bytes:
                     self._flush()
-                if kind == pgoutput.COMMIT and self._pausing():
+                if kind in _COMMITS and self._pausing():
                     return
             elif data[0] == replication_stream.KEEPALIVE:
                 self._keep_alive(data)
 
     def _read(self, data: bytes, kind: int) -> None:
-        if kind in _CHANGES:
+        if self._streamed.active:
+            self._keep(data, kind)
+        elif kind in _CHANGES:
             if self._skipping:
                 return
             batch = self._batch
@@ -124,6 +137,47 @@ class Receiver:
             self._commit(pgoutput.commit_end_lsn(data, _BODY))
         elif kind == pgoutput.RELATION:
             self._decoder.relation(data, _BODY)
+        else:
+            self._read_stream(data, kind)
+
+    def _keep(self, data: bytes, kind: int) -> None:
+        """Keep a message of a transaction that is not committed yet."""
+        if kind == pgoutput.RELATION:
+            self._streamed.describe(self._decoder.described(data, _BODY + 4))
+        if kind == pgoutput.RELATION or kind in _CHANGES:
+            self._streamed.write(pgoutput.xid(data, _BODY), kind, data[_BODY + 4 :])
+        elif kind == pgoutput.STREAM_STOP:
+            self._streamed.stop()
+
+    def _read_stream(self, data: bytes, kind: int) -> None:
+        if kind == pgoutput.STREAM_START:
+            self._streamed.start(pgoutput.xid(data, _BODY))
+        elif kind == pgoutput.STREAM_ABORT:
+            self._streamed.abort(pgoutput.xid(data, _BODY), pgoutput.xid(data, _BODY + 4))
+        elif kind == pgoutput.STREAM_COMMIT:
+            xid = pgoutput.xid(data, _BODY)
+            commit_lsn, end_lsn = pgoutput.stream_commit_lsns(data, _BODY)
+            self._in_transaction = True
+            self._skipping = commit_lsn < self._first_lsn
+            if not self._skipping:
+                self._replay(xid)
+            self._decoder.adopt(self._streamed.described(xid))
+            self._streamed.forget(xid)
+            self._commit(end_lsn)
+
+    def _replay(self, xid: int) -> None:
+        """Read a transaction back that was kept until its end."""
+        decoder = self._decoder.for_transaction(self._streamed.described(xid))
+        for kind, body in self._streamed.messages(xid):
+            if kind == pgoutput.RELATION:
+                decoder.relation(body, 0)
+                continue
+            batch = self._batch
+            batch.size_bytes += len(body) + decoder.change(body, 0, kind, batch.changes).overhead_bytes
+            if batch.size_bytes >= self._batch_bytes:
+                self._flush()
+                self._confirm()
+                self._control.check()
 
     def _commit(self, end_lsn: int) -> None:
         self._in_transaction = False

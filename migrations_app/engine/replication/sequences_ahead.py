@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from migrations_app.engine.postgres import qualified
 from migrations_app.engine.replication.crossing import Crossing
+from migrations_app.engine.validation.wording import counted
 from migrations_app.engine.verification import SequenceState, read_sequences
 from migrations_app.engine.verification.database import read_scope
 
@@ -24,7 +25,7 @@ class SequencesSet:
     def __str__(self) -> str:
         """``12 sequences, 1 of them near its end``, for people."""
         more = f", {len(self.shortened)} of them near the end and set with less head-room" if self.shortened else ""
-        return f"{len(self.states):,} sequences{more}"
+        return f"{counted(len(self.states), 'sequence')}{more}"
 
 
 def set_sequences(crossing: Crossing, *, headroom: int) -> SequencesSet:
@@ -56,12 +57,13 @@ def set_sequences(crossing: Crossing, *, headroom: int) -> SequencesSet:
 def ahead(state: SequenceState, *, headroom: int) -> SequenceState:
     """Return ``state`` with ``headroom`` values skipped, but never more than half of those that are left.
 
-    One that was never used stays as it is. A sequence that counts down goes down.
+        One that was never used stays as it is. A sequence that counts down goes down.
 
-    >>> from migrations_app.engine.verification import SequenceState
-    >>> near_end = SequenceState("int2", 1, 1, 1, 110, 1, False, None, 100, True, False)
-    >>> ahead(near_end, headroom=1000).last_value
-    105
+        >>> from migrations_app.engine.validation.wording import counted
+    from migrations_app.engine.verification import SequenceState
+        >>> near_end = SequenceState("int2", 1, 1, 1, 110, 1, False, None, 100, True, False)
+        >>> ahead(near_end, headroom=1000).last_value
+        105
     """
     if not state.is_called:
         return state

@@ -95,6 +95,8 @@ class SingleStatements:
         return False
 
     def _insert(self, values: _Values) -> sql.Composed:
+        if not self._names:
+            return sql.SQL("INSERT INTO {} DEFAULT VALUES").format(self._table.name)
         given = COMMA.join([values.after(index) for index in range(len(self._names))])
         return sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})").format(
             self._table.name, COMMA.join(self._names), given

@@ -20,7 +20,7 @@ from migrations_app.engine.replication.link import Link
 from migrations_app.engine.replication.logical_slot import hold_slot_snapshot, read_slot
 from migrations_app.engine.replication.phases import Phase, enter_phase
 from migrations_app.engine.replication.plan import ReplicationPlan, Treatment
-from migrations_app.engine.replication.planning import left_alone, plan_replication
+from migrations_app.engine.replication.planning import left_alone, not_comparable, plan_replication
 from migrations_app.engine.replication.publication import publication_names, publish
 from migrations_app.engine.replication.source_identity import read_source_identity
 from migrations_app.engine.schema.post_data import restore_owners_and_grants, restore_post_data
@@ -89,7 +89,8 @@ def slot_snapshot(job: DatabaseJob) -> Iterator[Snapshot]:
     with job.source.connected(database, purpose="plan") as source:
         plan, identity = plan_replication(job, source), read_source_identity(source)
         _tell_plan(job, plan, alone=left_alone(job, source, plan))
-    choice = choose(job, link_of(job, plan))
+        unfindable = not_comparable(source, plan)
+    choice = choose(job, link_of(job, plan), not_comparable=unfindable)
     if plan.with_heartbeat:
         _make_heartbeats(job)
     send_whole_rows(job, plan)

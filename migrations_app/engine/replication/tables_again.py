@@ -17,6 +17,7 @@ from migrations_app.engine.postgres.server_errors import explain_failure
 from migrations_app.engine.replication.crossing import Crossing
 from migrations_app.engine.replication.plan import FollowedTable
 from migrations_app.engine.table_copy.planner import plan_tables
+from migrations_app.engine.validation.wording import counted
 
 ENABLE = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}  # pg_trigger.tgenabled
 REPLICA_ROLE = "SET LOCAL session_replication_role = replica"
@@ -31,7 +32,7 @@ class CopiedAgain:
 
     def __str__(self) -> str:
         """``3 tables, 1,204 rows``, for people."""
-        return f"{self.tables:,} tables, {self.rows:,} rows" if self.tables else "no table"
+        return f"{counted(self.tables, 'table')}, {counted(self.rows, 'row')}" if self.tables else "no table"
 
 
 @dataclass(frozen=True)

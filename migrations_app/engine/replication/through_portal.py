@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.crew import Crew
@@ -35,6 +36,7 @@ MEMORY_BYTES = 64 * 1024 * 1024
 BATCHES_IN_MEMORY = 8  # one is read, some wait, one is applied, and its parameters are written
 PAUSES_SECONDS = (1, 2, 4, 8, 15, 30)
 POLL_SECONDS = 0.5
+STREAMING_SINCE = 140000
 # SQLSTATE classes and codes of what passes by itself: deadlocks, locks, canceled statements, a server without room for
 # one more session, a server that is read-only while it changes its role.
 PASSING_SQLSTATES = ("40", "55P03", "57014", "53300", "53200", "25006")
@@ -47,7 +49,9 @@ NOT_SILENCED = (
 class ThroughPortal:
     """An apply engine of two threads: one reads and answers the publisher, the other writes.
 
-    ``memory_bytes`` bounds what is held of the stream, in about as many bytes of this process.
+    ``memory_bytes`` bounds what is held of the stream, in about as many bytes of this process. ``streaming``: let
+    publishers since 14 send large transactions before their end, which are kept in files in ``spill_folder``; else the
+    publisher keeps them on its own disk and sends them when they are committed.
     """
 
     kind = ApplyKind.THROUGH_PORTAL
@@ -60,11 +64,15 @@ class ThroughPortal:
         reporter: Reporter | None = None,
         database_id: str = "",
         memory_bytes: int = MEMORY_BYTES,
+        streaming: bool = False,
+        spill_folder: Path | None = None,
     ) -> None:
         self._link = link
         self._control = control
         self._reporter = reporter
         self._database_id = database_id
+        self._streaming = streaming
+        self._spill_folder = spill_folder
         self._batch_bytes = max(memory_bytes // BATCHES_IN_MEMORY, 1)
         self._position = Position(slot=link.name, fence=link.fence)
         self._status = ApplyStatus(ApplyState.PAUSED)
@@ -118,7 +126,7 @@ class ThroughPortal:
 
     def status(self) -> ApplyStatus:
         """Look how far it is; a later run reads that from the subscriber."""
-        if not self._knows_position:
+        if not self._knows_position and self._thread is None:
             with self._subscriber(self._control) as connection:
                 reached = self._position.read(connection)
             if reached is not None:
@@ -192,15 +200,28 @@ class ThroughPortal:
             slot.must_not_be_ahead_of(reached.lsn, link)
             self._reach(reached)
             end_older_reader(publisher, link, slot)
-            applier = Applier(connection, reached, position=self._position, encoding=link.encoding, codec=link.codec)
+            applier = Applier(
+                connection,
+                reached,
+                position=self._position,
+                encoding=link.encoding,
+                codec=link.codec,
+                check=control.check,
+            )
             self._tell_whether_silent(applier)
             with ReplicationStream(
                 publisher, link.publisher_database, slot=link.name, encoding=link.encoding
             ) as stream:
-                stream.start(from_lsn=lsn_text(reached.lsn), options=_options(link))
+                stream.start(from_lsn=lsn_text(reached.lsn), options=self._options(stream))
                 self._set(ApplyState.APPLYING)
                 with control.child() as both, both.interruptible(lambda: connection.cancel_safe(timeout=3)):
                     self._work(both, stream=stream, applier=applier, first_lsn=reached.lsn, wake=wake)
+
+    def _options(self, stream: ReplicationStream) -> dict[str, str]:
+        quoted = '"' + self._link.name.replace('"', '""') + '"'
+        if self._streaming and stream.server_version >= STREAMING_SINCE:
+            return {"proto_version": "2", "publication_names": quoted, "streaming": "on"}
+        return {"proto_version": "1", "publication_names": quoted}
 
     @contextmanager
     def _waking(self) -> Iterator[Wake]:
@@ -228,6 +249,7 @@ class ThroughPortal:
             wake=wake,
             applied_lsn=lambda: self._status.applied_lsn,
             pausing=self._pausing.is_set,
+            spill_folder=self._spill_folder,
         )
         with control.interruptible(wake), Crew(control) as crew:
             crew.start("apply: read", receiver.run)
@@ -293,11 +315,6 @@ class ThroughPortal:
     def _received(self, lsn: int) -> None:
         with self._lock:
             self._status = replace(self._status, received_lsn=max(lsn, self._status.applied_lsn))
-
-
-def _options(link: Link) -> dict[str, str]:
-    quoted = '"' + link.name.replace('"', '""') + '"'
-    return {"proto_version": "1", "publication_names": quoted}
 
 
 def _passes(error: EngineError) -> bool:
