@@ -11,8 +11,9 @@ from tempfile import gettempdir
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.crew import Crew
-from migrations_app.engine.errors import EngineError, Stopped
-from migrations_app.engine.events import DatabaseStarted
+from migrations_app.engine.errors import ConnectionFailed, ConnectionLost, EngineError, Stopped
+from migrations_app.engine.events import DatabaseStarted, Note
+from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.migrating import (
     DatabaseOutcome,
@@ -26,7 +27,7 @@ from migrations_app.engine.migrating import (
     servers_of,
     validate_first,
 )
-from migrations_app.engine.patience import patiently
+from migrations_app.engine.patience import passes, patiently
 from migrations_app.engine.portal_disk import portal_disk_explained
 from migrations_app.engine.ports import PartQueue, Reporter, Requests
 from migrations_app.engine.postgres import Server
@@ -63,7 +64,10 @@ def migrate(
     that fails does not stop the others. Raises what ``offline.migrate`` raises.
     """
     servers = servers_of(spec, control)
-    end_older_runs(spec, servers)
+    try:
+        end_older_runs(spec, servers)
+    except (ConnectionLost, ConnectionFailed) as error:
+        return _look_again(error, reporter=reporter, control=control)
     validate_first(spec, servers, reporter)
     if spec.option is MigrationOption.VALIDATE:
         return Outcome(())
@@ -79,10 +83,14 @@ def migrate(
         )
         for number, database in enumerate(spec.databases, start=1)
     ]
-    if any(_is_to_be_copied(job) for job in jobs):
+    try:
+        new = [job.database.id for job in jobs if _is_to_be_copied(job)]
+    except (ConnectionLost, ConnectionFailed) as error:
+        return _look_again(error, reporter=reporter, control=control)
+    if new:
         bring_roles(spec, servers, reporter=reporter, control=control)
     with control.child() as part, Crew(part) as crew:
-        followed = [_Followed(job.under(part), requests) for job in jobs]
+        followed = [_Followed(job.under(part), requests, is_new=job.database.id in new) for job in jobs]
         for each in followed:
             each.copy()
             crew.start(f"follow {each.job.database.source_name}", each.follow)
@@ -131,6 +139,15 @@ def _servers_of_database(spec: MigrationSpec, control: Control, number: int) -> 
     return Servers(Server(spec.source, tag=tag, control=control), Server(spec.target, tag=tag, control=control))
 
 
+def _look_again(error: EngineError, *, reporter: Reporter, control: Control) -> Outcome:
+    """A later run finds a server away: what is followed waits in its slot, and nobody need give up for that."""
+    control.check()
+    if control.fence < 2 or not passes(error):
+        raise error
+    reporter.report(Note(f"{error.message} Looking again in {LOOK_AGAIN_SECONDS:.0f} s.", level=Level.WARNING))
+    return Outcome((), look_again_seconds=LOOK_AGAIN_SECONDS)
+
+
 def _is_to_be_copied(job: DatabaseJob) -> bool:
     return not job.database.finished and look_up_phase(job) is Phase.COPYING
 
@@ -138,8 +155,9 @@ def _is_to_be_copied(job: DatabaseJob) -> bool:
 class _Followed:
     """One database: copied in the caller's thread, then followed in one of its own."""
 
-    def __init__(self, job: DatabaseJob, requests: Requests) -> None:
+    def __init__(self, job: DatabaseJob, requests: Requests, *, is_new: bool) -> None:
         self.job = job
+        self._is_new = is_new
         self.outcome: DatabaseOutcome | None = None
         self._requests = requests
         self._follower: Follower | None = None
@@ -206,7 +224,13 @@ class _Followed:
     def _copy(self) -> None:
         job = self.job
         patient = partial(patiently, control=job.control, reporter=job.reporter, database_id=job.database.id)
-        prepared, note = patient(lambda: _copied(job))
+        try:
+            prepared, note = patient(lambda: _copied(job))
+        except (ConnectionLost, ConnectionFailed) as error:
+            if self._is_new:
+                raise
+            _look_again(error, reporter=job.reporter, control=job.control)
+            return
         self._follower = Follower(prepared, note, self._requests)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from migrations_app.engine.control import Control
-from migrations_app.engine.errors import ConnectionFailed, ConnectionLost
+from migrations_app.engine.errors import ConnectionFailed, ConnectionLost, EngineError
 from migrations_app.engine.events import Note
 from migrations_app.engine.findings import Level
 from migrations_app.engine.ports import Reporter
@@ -16,6 +16,11 @@ Result = TypeVar("Result")
 PAUSES_SECONDS = (1, 2, 4, 8, 15, 30, 60)
 WENT_WELL_SECONDS = 120
 PASSING_KINDS = {"refused", "starting", "timeout", "lost", "no_slots", "unreachable"}
+
+
+def passes(error: EngineError) -> bool:
+    """Tell whether an error is of a server that may be back in a moment."""
+    return isinstance(error, ConnectionLost) or (isinstance(error, ConnectionFailed) and error.kind in PASSING_KINDS)
 
 
 def patiently(work: Callable[[], Result], *, control: Control, reporter: Reporter, database_id: str = "") -> Result:
@@ -33,7 +38,7 @@ def patiently(work: Callable[[], Result], *, control: Control, reporter: Reporte
             if time.monotonic() - began_at > WENT_WELL_SECONDS:
                 pauses = iter(PAUSES_SECONDS)
             pause = next(pauses, None)
-            if pause is None or (isinstance(error, ConnectionFailed) and error.kind not in PASSING_KINDS):
+            if pause is None or not passes(error):
                 raise
             message = f"{error.message} Trying again in {pause} s. The server said: {error.server_message}"
             reporter.report(Note(message, database_id=database_id, level=Level.WARNING))

@@ -160,6 +160,17 @@ def test_both_servers_may_be_restarted(servers: ServerPool, tmp_path: Path, onli
         move.assert_same_dump()
 
 
+def test_a_server_that_is_away_costs_nothing_but_time(servers: ServerPool, tmp_path: Path) -> None:
+    source, target = servers.get(18, name="source that is restarted"), servers.get(18, name="target that is restarted")
+    with moving_online(source, target, tmp_path, schema=SCHEMA, online=ONLINE) as move:
+        move.run()
+        source.stop()
+        away = move.run()
+        assert away.look_again_seconds == 10.0 and not away.databases and "Looking again" in move.log.notes[-1]
+        source.start()
+        assert move.run().look_again_seconds == 10.0 and move.samples
+
+
 def test_an_error_of_the_subscription_is_told_in_words(move: OnlineMove) -> None:
     move.online = ONLINE
     move.run()

@@ -8,11 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from migrations_app.engine.errors import ConnectionFailed, ConnectionLost, EngineError, Stopped
-from migrations_app.engine.events import CutoverEnded, DatabaseFinished, Direction, Step, StepStarted
+from migrations_app.engine.events import (
+    CutoverEnded,
+    DatabaseFinished,
+    Direction,
+    ReplicationStarted,
+    Step,
+    StepStarted,
+)
 from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.migrating import NOT_VERIFIED, DatabaseOutcome
-from migrations_app.engine.patience import PASSING_KINDS
+from migrations_app.engine.patience import WENT_WELL_SECONDS, passes
 from migrations_app.engine.ports import PersonRequest, RequestKind, Requests
 from migrations_app.engine.replication import crossings
 from migrations_app.engine.replication.alarms import Alarms
@@ -21,6 +28,7 @@ from migrations_app.engine.replication.cutover_steps import CutoverResult
 from migrations_app.engine.replication.engines import make_engine
 from migrations_app.engine.replication.follow_note import FollowNote, write_note
 from migrations_app.engine.replication.link import Following
+from migrations_app.engine.replication.logical_slot import read_slot
 from migrations_app.engine.replication.starting import link_of
 from migrations_app.engine.replication.watching import SAMPLE_SECONDS, Watcher, watching
 
@@ -59,14 +67,33 @@ class Follower:
         self._released.set()
 
     def run(self) -> None:
-        """Follow until the end. Raises ``EngineError`` where the database cannot be followed any more."""
+        """Follow until the end; wait as long as it takes for a server that is away.
+
+        Raises ``EngineError`` where the database cannot be followed any more.
+        """
+        pauses = iter(PAUSES_SECONDS)
+        while not self._released.is_set():
+            began_at = time.monotonic()
+            try:
+                self.outcome = self._follow()
+                return
+            except (ConnectionLost, ConnectionFailed) as error:
+                self.is_quiet = False
+                if time.monotonic() - began_at > WENT_WELL_SECONDS:
+                    pauses = iter(PAUSES_SECONDS)
+                self._wait_for_server(error, next(pauses, PAUSES_SECONDS[-1]))
+
+    def _follow(self) -> DatabaseOutcome | None:
+        """One attempt: settle what was interrupted, then go on where the database is."""
         following = self._forward()
         self._settle(following)
         if crossings.is_cut_over(self.job):
-            self.outcome = self._after_cutover(following)
-            return
-        self._begin(following)
-        self.outcome = self._keep(following, Direction.FORWARD, self._serve_forward)
+            return self._after_cutover(following)
+        try:
+            self._begin(following)
+            return self._keep(following, Direction.FORWARD, self._serve_forward)
+        finally:
+            following.engine.stop()
 
     def finish_again(self) -> None:
         """Remove what is left where a run was interrupted after it had stored that the database is finished."""
@@ -92,25 +119,14 @@ class Follower:
     # --- the loop ---
 
     def _keep(self, following: Following, direction: Direction, serve: Serve) -> DatabaseOutcome | None:
-        """Look and serve; wait as long as it takes for a server that is away."""
-        pauses = iter(PAUSES_SECONDS)
-        try:
-            while True:
-                try:
-                    identity = self.note.source_identity if direction is Direction.FORWARD else ""
-                    with watching(following, self._alarms, direction=direction, source_identity=identity) as watcher:
-                        watcher.is_paused = self.note.is_paused
-                        pauses = iter(PAUSES_SECONDS)
-                        return self._look_and_serve(watcher, serve)
-                except (ConnectionLost, ConnectionFailed) as error:
-                    self.is_quiet = False
-                    self._wait_for_server(error, next(pauses, PAUSES_SECONDS[-1]))
-        finally:
-            following.engine.stop()
+        identity = self.note.source_identity if direction is Direction.FORWARD else ""
+        with watching(following, self._alarms, direction=direction, source_identity=identity) as watcher:
+            watcher.is_paused = self.note.is_paused and direction is Direction.FORWARD
+            return self._look_and_serve(watcher, serve)
 
     def _wait_for_server(self, error: ConnectionLost | ConnectionFailed, seconds: int) -> None:
         self.job.control.check()
-        if isinstance(error, ConnectionFailed) and error.kind not in PASSING_KINDS:
+        if not passes(error):
             raise error
         said = f" The server said: {error.server_message}" if error.server_message else ""
         self.job.note(f"{error.message} Looking again in {seconds} s.{said}", level=Level.WARNING)
@@ -186,9 +202,10 @@ class Follower:
     def _settle(self, following: Following) -> None:
         """Bring to an end what a run before this one was interrupted in, and the request with it."""
         for direction in Direction:
+            if not crossings.is_interrupted(self.job, direction):
+                continue
             way = following if direction is Direction.FORWARD else self._back(following)
-            ended = crossings.settle(way, direction) if crossings.is_interrupted(self.job, direction) else None
-            request = self.requests.pending(self.job.database.id) if ended else None
+            ended, request = crossings.settle(way, direction), self.requests.pending(self.job.database.id)
             if ended and request and request.kind in (RequestKind.CUTOVER, RequestKind.GO_BACK):
                 self._end(request, ended, CutoverResult.DONE)
 
@@ -196,12 +213,32 @@ class Follower:
 
     def _after_cutover(self, following: Following) -> DatabaseOutcome | None:
         if crossings.is_gone_back(self.job):
-            return self._left(self._back(following))
+            return self._left(following)
         if not self.job.spec.online.fall_back:
             return self._finish(following, reopen_left=False)
         back = self._back(following)
-        back.engine.start()
-        return self._keep(back, Direction.REVERSE, self._serve_back)
+        self._tell_way_back(back)
+        try:
+            back.engine.start()
+            return self._keep(back, Direction.REVERSE, self._serve_back)
+        finally:
+            back.engine.stop()
+
+    def _tell_way_back(self, back: Following) -> None:
+        link = back.link
+        with link.publisher.connected(link.publisher_database, purpose="look", read_only=True) as publisher:
+            slot = read_slot(publisher, link.name)
+        self.job.reporter.report(
+            ReplicationStarted(
+                self.job.database.id,
+                Direction.REVERSE,
+                back.engine.kind,
+                "The portal brings the changes of the new target to the old source, so that there is a way back.",
+                slot=link.name,
+                tables=len(link.tables),
+                begins_at_lsn=slot.confirmed_lsn if slot is not None else 0,
+            )
+        )
 
     def _back(self, following: Following) -> Following:
         return crossings.followed_back(
@@ -232,7 +269,7 @@ class Follower:
         crossings.finish(following, reopen_left=reopen_left)
         return DatabaseOutcome(self.job.database.id, verified, losses=losses)
 
-    def _left(self, back: Following) -> DatabaseOutcome:
+    def _left(self, following: Following) -> DatabaseOutcome:
         """The source is in use again; what is on the target stays there as a copy of that moment."""
-        crossings.finish(back, reopen_left=False)
+        crossings.finish(following, reopen_left=False)
         return DatabaseOutcome(self.job.database.id, NOT_VERIFIED)
