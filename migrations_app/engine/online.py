@@ -31,7 +31,7 @@ from migrations_app.engine.patience import passes, patiently
 from migrations_app.engine.portal_disk import portal_disk_explained
 from migrations_app.engine.ports import PartQueue, Reporter, Requests
 from migrations_app.engine.postgres import Server
-from migrations_app.engine.replication import crossings
+from migrations_app.engine.replication import clean_up as cleaning
 from migrations_app.engine.replication.follow_note import FollowNote, look_up_note
 from migrations_app.engine.replication.follower import Follower
 from migrations_app.engine.replication.heartbeat import drop_heartbeat
@@ -125,7 +125,7 @@ def clean_up(spec: MigrationSpec, *, reporter: Reporter, control: Control) -> No
 def _clean_up(job: DatabaseJob) -> tuple[str, ...]:
     """Where there is no target database, nothing was made, or somebody dropped it: then only the source is swept."""
     if has_target(job):
-        return crossings.clean_up(job)
+        return tuple(str(each) for each in cleaning.clean_up(job))
     database, name = job.database.source_name, replication_name(job.spec.id, database_id=job.database.id)
     drop_slot(job.source, database, name)
     drop_publications(job.source, database, name)

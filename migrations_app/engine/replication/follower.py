@@ -21,14 +21,23 @@ from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.migrating import NOT_VERIFIED, DatabaseOutcome
 from migrations_app.engine.patience import WENT_WELL_SECONDS, passes
 from migrations_app.engine.ports import PersonRequest, RequestKind, Requests
-from migrations_app.engine.replication import crossings
 from migrations_app.engine.replication.alarms import Alarms
 from migrations_app.engine.replication.apply import ApplyKind
+from migrations_app.engine.replication.clean_up import finish
+from migrations_app.engine.replication.cutover import cut_over, settle
+from migrations_app.engine.replication.cutover_state import (
+    is_cut_over,
+    is_gone_back,
+    is_interrupted,
+    verified_at_cutover,
+)
 from migrations_app.engine.replication.cutover_steps import CutoverResult
 from migrations_app.engine.replication.engines import make_engine
+from migrations_app.engine.replication.fall_back import followed_back, go_back
 from migrations_app.engine.replication.follow_note import FollowNote, write_note
 from migrations_app.engine.replication.link import Following
 from migrations_app.engine.replication.logical_slot import read_slot
+from migrations_app.engine.replication.rehearsal import rehearse
 from migrations_app.engine.replication.starting import link_of
 from migrations_app.engine.replication.watching import SAMPLE_SECONDS, Watcher, watching
 
@@ -87,7 +96,7 @@ class Follower:
         """One attempt: settle what was interrupted, then go on where the database is."""
         following = self._forward()
         self._settle(following)
-        if crossings.is_cut_over(self.job):
+        if is_cut_over(self.job):
             return self._after_cutover(following)
         try:
             self._begin(following)
@@ -97,7 +106,7 @@ class Follower:
 
     def finish_again(self) -> None:
         """Remove what is left where a run was interrupted after it had stored that the database is finished."""
-        crossings.finish(self._forward(), reopen_left=self.job.spec.online.fall_back)
+        finish(self._forward(), reopen_left=self.job.spec.online.fall_back)
 
     def _forward(self) -> Following:
         link = link_of(self.job, self.note.plan)
@@ -175,9 +184,9 @@ class Follower:
             case RequestKind.PAUSE | RequestKind.CONTINUE:
                 self._rest(request, watcher)
             case RequestKind.REHEARSE:
-                self._end(request, crossings.rehearse(watcher.following, request), CutoverResult.REHEARSED)
+                self._end(request, rehearse(watcher.following, request), CutoverResult.REHEARSED)
             case RequestKind.CUTOVER:
-                ended = crossings.cut_over(watcher.following, request)
+                ended = cut_over(watcher.following, request)
                 self._end(request, ended, CutoverResult.DONE)
                 if ended.result is CutoverResult.DONE:
                     return self._after_cutover(watcher.following)
@@ -202,17 +211,17 @@ class Follower:
     def _settle(self, following: Following) -> None:
         """Bring to an end what a run before this one was interrupted in, and the request with it."""
         for direction in Direction:
-            if not crossings.is_interrupted(self.job, direction):
+            if not is_interrupted(self.job, direction):
                 continue
             way = following if direction is Direction.FORWARD else self._back(following)
-            ended, request = crossings.settle(way, direction), self.requests.pending(self.job.database.id)
+            ended, request = settle(way, direction), self.requests.pending(self.job.database.id)
             if ended and request and request.kind in (RequestKind.CUTOVER, RequestKind.GO_BACK):
                 self._end(request, ended, CutoverResult.DONE)
 
     # --- after it ---
 
     def _after_cutover(self, following: Following) -> DatabaseOutcome | None:
-        if crossings.is_gone_back(self.job):
+        if is_gone_back(self.job):
             return self._left(following)
         if not self.job.spec.online.fall_back:
             return self._finish(following, reopen_left=False)
@@ -241,18 +250,18 @@ class Follower:
         )
 
     def _back(self, following: Following) -> Following:
-        return crossings.followed_back(
+        return followed_back(
             following, lambda link: make_engine(self.job, link, ApplyKind.THROUGH_PORTAL, made_before=False)
         )
 
     def _serve_back(self, request: PersonRequest, watcher: Watcher) -> DatabaseOutcome | None:
         match request.kind:
             case RequestKind.GO_BACK:
-                ended = crossings.go_back(watcher.following, request)
+                ended = go_back(watcher.following, request)
                 self._end(request, ended, CutoverResult.DONE)
                 return self._left(watcher.following) if ended.result is CutoverResult.DONE else None
             case RequestKind.REHEARSE:
-                ended = crossings.rehearse(watcher.following, request, back=True)
+                ended = rehearse(watcher.following, request, back=True)
                 self._end(request, ended, CutoverResult.REHEARSED)
             case RequestKind.FINISH:
                 outcome = self._finish(watcher.following, reopen_left=True)
@@ -264,12 +273,12 @@ class Follower:
 
     def _finish(self, following: Following, *, reopen_left: bool) -> DatabaseOutcome:
         """The report that the database is finished is stored before the notes that make it recognizable go."""
-        verified, losses = crossings.verified_at_cutover(self.job), self.note.losses
+        verified, losses = verified_at_cutover(self.job), self.note.losses
         self.job.reporter.report(DatabaseFinished(self.job.database.id, verified, losses=losses))
-        crossings.finish(following, reopen_left=reopen_left)
+        finish(following, reopen_left=reopen_left)
         return DatabaseOutcome(self.job.database.id, verified, losses=losses)
 
     def _left(self, following: Following) -> DatabaseOutcome:
         """The source is in use again; what is on the target stays there as a copy of that moment."""
-        crossings.finish(following, reopen_left=False)
+        finish(following, reopen_left=False)
         return DatabaseOutcome(self.job.database.id, NOT_VERIFIED)

@@ -225,7 +225,7 @@ class ThroughPortal:
                     self._work(both, stream=stream, applier=applier, first_lsn=reached.lsn, wake=wake)
 
     def _options(self, stream: ReplicationStream) -> dict[str, str]:
-        quoted = '"' + self._link.name.replace('"', '""') + '"'
+        quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in self._link.publications)
         if self._streaming and stream.server_version >= STREAMING_SINCE:
             return {"proto_version": "2", "publication_names": quoted, "streaming": "on"}
         return {"proto_version": "1", "publication_names": quoted}
