@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from migrations_app.engine.events import CheckResult
@@ -46,6 +46,7 @@ class DatabasePanel:
     checks: tuple[CheckLine, ...]
     refusals: dict[str, str]
     identical_tables: int = 0
+    not_identical: int = 0
 
     @property
     def is_running(self) -> bool:
@@ -119,9 +120,9 @@ def cutover_page(migration: Migration, *, database: str = "") -> CutoverPage:
     """Read the page of one database by its name on the source, or of all (seven queries)."""
     followed = [each for each in followed_databases(migration) if not database or each.name == database]
     keys = [each.database.pk for each in followed]
-    attempts, identical = _attempts(keys), _identical_tables(keys)
+    attempts, compared = _attempts(keys), _compared(keys)
     panels = tuple(
-        _panel(each, attempts.get(each.database.pk, []), identical=identical.get(each.database.pk, 0))
+        _panel(each, attempts.get(each.database.pk, []), compared=compared.get(each.database.pk, (0, 0)))
         for each in followed
     )
     return CutoverPage(panels, is_alive=takes_requests(migration))
@@ -135,12 +136,19 @@ def _attempts(databases: Sequence[UUID]) -> dict[UUID, list[CutoverAttempt]]:
     return found
 
 
-def _identical_tables(databases: Sequence[UUID]) -> dict[UUID, int]:
-    rows = VerificationResult.objects.filter(database__in=databases, object_class="table", result=CheckResult.IDENTICAL)
-    return dict(rows.order_by().values_list("database_id").annotate(Count("pk")))
+def _compared(databases: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Return for each database how many tables are identical, and how many objects of any kind are not."""
+    identical = Q(result=CheckResult.IDENTICAL)
+    counts = (
+        VerificationResult.objects.filter(database__in=databases)
+        .order_by()
+        .values_list("database_id")
+        .annotate(Count("pk", filter=identical & Q(object_class="table")), Count("pk", filter=~identical))
+    )
+    return {database_id: (tables, others) for database_id, tables, others in counts}
 
 
-def _panel(each: FollowedDatabase, attempts: Sequence[CutoverAttempt], *, identical: int) -> DatabasePanel:
+def _panel(each: FollowedDatabase, attempts: Sequence[CutoverAttempt], *, compared: tuple[int, int]) -> DatabasePanel:
     direction = direction_of(each.database).value
     own = [row for row in attempts if row.direction == direction and row.is_rehearsal]
     rehearsal = next((row for row in own if row.result == CutoverResult.REHEARSED), None)
@@ -157,7 +165,8 @@ def _panel(each: FollowedDatabase, attempts: Sequence[CutoverAttempt], *, identi
         rehearsal_steps=tuple(rehearsal.steps.all()) if rehearsal else (),
         checks=tuple(_checks(each, rehearsal)),
         refusals={kind.value: why_not(each, kind) for kind in RequestKind},
-        identical_tables=identical,
+        identical_tables=compared[0],
+        not_identical=compared[1],
     )
 
 
