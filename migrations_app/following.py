@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from migrations_app.engine.events import Direction, Step
+from migrations_app.engine.events import Direction
 from migrations_app.engine.ports import RequestKind
 from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.engine.spec import MigrationMode
@@ -151,7 +151,7 @@ def is_any_cut_over(databases: Collection[MigrationDatabase]) -> bool:
 
 
 def cannot_be_resumed(migration: Migration) -> bool:
-    """Tell whether changes of a database that did not arrive were followed: its slot went when the migration failed."""
+    """Tell whether a database that did not arrive was cut over before: it is in use, and must not be copied again."""
     unfinished = migration.databases.exclude(state=State.SUCCEEDED)
     is_online = migration.mode == MigrationMode.ONLINE
-    return is_online and unfinished.filter(step_times__has_key=Step.CATCH_UP.value).exists()
+    return is_online and unfinished.filter(phase__in=(OnlinePhase.CUT_OVER, OnlinePhase.GOING_BACK)).exists()

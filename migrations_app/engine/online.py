@@ -39,7 +39,7 @@ from migrations_app.engine.replication.logical_slot import drop_slot
 from migrations_app.engine.replication.nothing_to_copy import NothingToCopy
 from migrations_app.engine.replication.phases import Phase, has_target, look_up_phase
 from migrations_app.engine.replication.publication import drop_publications
-from migrations_app.engine.replication.starting import copy_and_follow
+from migrations_app.engine.replication.starting import begins_anew, copy_and_follow
 from migrations_app.engine.replication_names import replication_name
 from migrations_app.engine.spec import DatabaseSpec, MigrationOption, MigrationSpec
 from migrations_app.engine.target.database import prepare_target
@@ -239,11 +239,11 @@ def _copied(job: DatabaseJob) -> tuple[DatabaseJob, FollowNote]:
     job.losses.clear()
     for server in (job.source, job.target):
         server.terminate_sessions(f"{server.tag}/")  # an attempt whose connections went silent may still hold locks
-    is_new = look_up_phase(job) is Phase.COPYING
-    if is_new:
+    phase = look_up_phase(job)
+    if phase is Phase.COPYING:
         job.reporter.report(DatabaseStarted(job.database.id))
     job = prepare_target(job)
-    if is_new:
+    if phase is Phase.COPYING or (phase is Phase.FOLLOWING and begins_anew(job)):
         copy_and_follow(job)
     note = look_up_note(job)
     if note is None:

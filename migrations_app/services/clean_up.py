@@ -22,8 +22,11 @@ from migrations_app.services.runs import moves_online
 logger = logging.getLogger(__name__)
 
 SLOTS_ARE_GONE = (
-    "Its slots were removed, so that they hold back nothing on the source; what changed since then is lost, so start a "
-    "new migration."
+    "Its slots were removed, so that they hold back nothing on the source. Resume compares what was copied with the "
+    "source, and copies again what changed."
+)
+WAY_BACK_IS_GONE = (
+    "A database of it is cut over and in use on the target. Its way back was removed, so that it holds back nothing."
 )
 CLEANED_UP = (State.FAILED, State.CANCELED)
 
@@ -53,14 +56,15 @@ def cleaned_up(ending: Ending, lease: Lease, heartbeat: Heartbeat, *, engines: E
         reference = secrets.token_hex(4)
         logger.exception("defect %s in the clean-up of migration %s", reference, lease.migration_id)
         return _with_leftovers(ending, lease, f"The portal itself failed (reference {reference}).")
-    return _without_way_on(ending, migration)
+    return _with_way_on(ending, migration)
 
 
-def _without_way_on(ending: Ending, migration: Migration) -> Ending:
-    """Say why it cannot be resumed, where that is so."""
-    if ending.state != State.FAILED or not cannot_be_resumed(migration):
+def _with_way_on(ending: Ending, migration: Migration) -> Ending:
+    """Say what the clean-up means for who wants to resume."""
+    if ending.state != State.FAILED:
         return ending
-    return replace(ending, hint=f"{ending.hint} {SLOTS_ARE_GONE}".strip())
+    words = WAY_BACK_IS_GONE if cannot_be_resumed(migration) else SLOTS_ARE_GONE
+    return replace(ending, hint=f"{ending.hint} {words}".strip())
 
 
 def _with_leftovers(ending: Ending, lease: Lease, why: str) -> Ending:

@@ -133,7 +133,7 @@ def migration_resume(
             raise _refused(migration, "resumed", "Only a failed migration can be resumed.")
         if cannot_be_resumed(migration):
             raise _refused(
-                migration, "resumed", "Its slots are gone, and the changes since then; start a new migration."
+                migration, "resumed", "A database of it is cut over and in use; its way back went with the failure."
             )
         for row, password in ((migration.source, source_password), (migration.target, target_password)):
             _replace_password(row, password)

@@ -233,9 +233,13 @@ class OnlineMove:
         self, kind: RequestKind, database: str | None = None, *, seconds: float = PATIENCE_SECONDS
     ) -> tuple[bool, str]:
         request = self.requests.ask(kind, self.id_of(database or self.databases[0]))
-        if self.thread is None or not self.thread.is_alive():
-            self.start()  # as the portal does when somebody asks
-        self.until(lambda: request.id in self.requests.ended, seconds)
+
+        def is_answered() -> bool:
+            if request.id not in self.requests.ended and (self.thread is None or not self.thread.is_alive()):
+                self.start()  # as the portal does when somebody asks, also just after a run had nothing to do
+            return request.id in self.requests.ended
+
+        self.until(is_answered, seconds)
         return self.requests.ended[request.id]
 
     def clean_up(self) -> None:

@@ -302,7 +302,7 @@ def test_a_slot_that_is_gone_is_told(servers: ServerPool) -> None:
         made.on_source.execute("SELECT pg_drop_replication_slot(%s)", (made.link.name,))
         made.engine.start()
         status = made.broken()
-        assert made.link.name in status.error and "new migration" in status.hint
+        assert made.link.name in status.error and "Resume" in status.hint
 
 
 def test_a_position_that_was_dropped_is_told(servers: ServerPool) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import ConnectionFailed, EngineError
-from migrations_app.engine.events import DatabaseFinished, DatabaseStarted, Direction, Step, StepStarted
+from migrations_app.engine.events import CaughtUp, DatabaseFinished, DatabaseStarted, Direction, Step, StepStarted
 from migrations_app.engine.ports import Reporter, RequestKind, Requests
 from migrations_app.engine.spec import AtWarnings, DatabaseSpec, MigrationSpec
 from migrations_app.models import (
@@ -289,14 +289,28 @@ def test_what_went_back_or_failed_is_not_copied_again(online: Migration) -> None
     assert [(row.id, row.finished) for row in engine.spec.databases] == [(str(crm.pk), "not_verified")]
 
 
-def test_what_was_followed_is_not_resumed_after_its_slots_went(online: Migration) -> None:
+def test_what_was_followed_is_resumed_after_its_slots_went(online: Migration) -> None:
     def fail(reporter: Reporter, requests: Requests, database: DatabaseSpec) -> bool:
         reporter.report(StepStarted(Step.CATCH_UP, database.id))
         raise ConnectionFailed("The source is gone.", kind="lost", hint="Bring it back.")
 
     assert conduct(online.pk, online=OnlineEngine(fail), clean_up=CleanUp()) == State.FAILED
     row = Migration.objects.get()
-    assert "Its slots were removed" in row.error_hint and "start a new migration" in row.error_hint
+    assert "Its slots were removed" in row.error_hint and "copies again what changed" in row.error_hint
+    assert actions_for(row, may_operate=True).primary is Action.RESUME
+    migration_resume(online.pk)
+
+
+def test_what_is_in_use_on_the_target_is_not_resumed(online: Migration) -> None:
+    def fail(reporter: Reporter, requests: Requests, database: DatabaseSpec) -> bool:
+        for event in (started(database.id), CaughtUp(database.id), *cutover(database.id)):
+            reporter.report(event)
+        raise ConnectionFailed("The source is gone.", kind="lost", hint="Bring it back.")
+
+    Migration.objects.update(fall_back=True)
+    assert conduct(online.pk, online=OnlineEngine(fail), clean_up=CleanUp()) == State.FAILED
+    row = Migration.objects.get()
+    assert "cut over and in use" in row.error_hint
     with pytest.raises(ActionRefused, match="cannot be resumed"):
         migration_resume(online.pk)
     assert actions_for(row, may_operate=True).primary is Action.REPORT

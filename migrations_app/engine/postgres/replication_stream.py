@@ -156,7 +156,7 @@ class ReplicationStream:
             return SlotLost(
                 f"{label} cannot give the changes of the replication slot {self._slot}.",
                 hint="The slot, its publication or the log that it needs is gone (max_slot_wal_keep_size, a failover, "
-                "or somebody dropped it). The changes since then are lost: start a new migration of this database.",
+                "or somebody dropped it). Resume: what changed is copied again.",
                 server_message=words,
             )
         broken = self._pgconn.status != pq.ConnStatus.OK

@@ -24,7 +24,7 @@ ERRORS_IN_A_ROW = 2
 ORIGIN = "SELECT remote_lsn::text FROM pg_catalog.pg_replication_origin_status WHERE external_id = %s"
 ENABLED = "SELECT subenabled FROM pg_catalog.pg_subscription WHERE oid = %s"
 GONE_HINT = "Somebody dropped it, and with it the note of what was applied: start a new migration of this database."
-SLOT_GONE_HINT = "The changes since then are lost: start a new migration of this database."
+SLOT_GONE_HINT = "Resume: what changed on the source is copied again, in the snapshot of a new slot."
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from migrations_app.engine.postgres.replication_stream import SlotLost
 from migrations_app.engine.replication.link import Link
 from migrations_app.engine.replication.lsn import lsn_text
 
-START_AGAIN = "The changes since then cannot be had any more: start a new migration of this database."
+START_AGAIN = "Resume: what changed on the source is copied again, in the snapshot of a new slot."
 
 
 @dataclass(frozen=True)

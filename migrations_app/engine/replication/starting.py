@@ -13,6 +13,7 @@ from migrations_app.engine.materialized_views import refresh_materialized_views
 from migrations_app.engine.postgres import Connection, Error
 from migrations_app.engine.replication.apply import ApplyKind
 from migrations_app.engine.replication.choosing import Choice, choose
+from migrations_app.engine.replication.engines import make_engine
 from migrations_app.engine.replication.follow_note import FollowNote, change_note, look_up_note, write_note
 from migrations_app.engine.replication.heartbeat import make_heartbeat
 from migrations_app.engine.replication.identities import send_whole_rows
@@ -53,6 +54,26 @@ def link_of(job: DatabaseJob, plan: ReplicationPlan) -> Link:
     )
 
 
+def begins_anew(job: DatabaseJob) -> bool:
+    """Tell whether a database that was followed lost its slot; then it is made ready to be copied again.
+
+    A migration that failed leaves no slot behind, and servers drop slots too. The rows on the target are kept where
+    they are the same in the snapshot of a new slot; nobody uses them before the cutover.
+    """
+    note = look_up_note(job)
+    if note is None or _has_slot(job, note):
+        return False
+    link = link_of(job, note.plan)
+    make_engine(job, link, note.engine, made_before=note.apply_began).remove()
+    enter_phase(job, Phase.COPYING)
+    job.note(
+        f"The replication slot {link.name} is gone. The rows on the target are compared with the source as it is now, "
+        "and tables that changed are copied again.",
+        level=Level.WARNING,
+    )
+    return True
+
+
 def copy_and_follow(job: DatabaseJob) -> None:
     """Copy a database in the snapshot of its slot, and restore what need not wait for the cutover.
 
@@ -71,16 +92,19 @@ def copy_and_follow(job: DatabaseJob) -> None:
 def _forget_copy_without_slot(job: DatabaseJob) -> None:
     """Rows that were copied in the snapshot of a slot that is gone cannot be followed any more."""
     note = look_up_note(job)
-    if note is not None:
-        with job.source.connected(job.database.source_name, purpose="look") as source:
-            slot = read_slot(source, note.plan.name)
-        if slot is not None and not slot.is_lost:
-            return
+    if note is not None and _has_slot(job, note):
+        return
     with job.target.connected(job.database.target_name, purpose="look") as target, target.transaction():
         job.markers.hold_on(target)
         if COPIED in job.markers.read(target, "step"):
             job.markers.forget(target, kind="step", keys=[COPIED])
             job.note("The slot of the copied rows is gone; they are compared with the source as it is now.")
+
+
+def _has_slot(job: DatabaseJob, note: FollowNote) -> bool:
+    with job.source.connected(job.database.source_name, purpose="look") as source:
+        slot = read_slot(source, note.plan.name)
+    return slot is not None and not slot.is_lost
 
 
 @contextmanager

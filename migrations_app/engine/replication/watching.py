@@ -27,7 +27,7 @@ SAMPLE_SECONDS, COMPARE_SECONDS = 2.0, 30.0
 FRESH_SECONDS, SMALL_BYTES = 5.0, 1024 * 1024
 STUCK_SECONDS = 60.0
 NOW = "SELECT (pg_catalog.pg_current_wal_insert_lsn() - '0/0')::int8, clock_timestamp()"
-START_AGAIN = "The changes since then are lost. Start a new migration of this database."
+START_AGAIN = "Resume: what changed on the source is copied again, in the snapshot of a new slot."
 
 
 class SlotLost(EngineError):
