@@ -10,7 +10,6 @@ from django.db.models import Q
 from migrations_app.engine.events import Direction
 from migrations_app.engine.ports import RequestKind
 from migrations_app.engine.replication.apply import ApplyState
-from migrations_app.engine.spec import MigrationMode
 from migrations_app.models import (
     FOLLOWING_SUBSTATES,
     Migration,
@@ -148,10 +147,3 @@ def is_any_cut_over(databases: Collection[MigrationDatabase]) -> bool:
     ended = (State.SUCCEEDED, State.FAILED, State.CANCELED)
     living = [row.phase for row in databases if row.state not in ended]
     return any(phase in (OnlinePhase.CUT_OVER, OnlinePhase.GOING_BACK) for phase in living)
-
-
-def cannot_be_resumed(migration: Migration) -> bool:
-    """Tell whether a database that did not arrive was cut over before: it is in use, and must not be copied again."""
-    unfinished = migration.databases.exclude(state=State.SUCCEEDED)
-    is_online = migration.mode == MigrationMode.ONLINE
-    return is_online and unfinished.filter(phase__in=(OnlinePhase.CUT_OVER, OnlinePhase.GOING_BACK)).exists()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from migrations_app.following import cannot_be_resumed
 from migrations_app.models import Migration, State, Substate
 
 CANCELABLE = (State.QUEUED, State.IN_PROGRESS, State.WAITING_FOR_USER, State.PAUSED)
@@ -59,7 +58,7 @@ def may_cancel(migration: Migration) -> bool:
 def _sensible(migration: Migration) -> tuple[Action | None, tuple[Action, ...]]:
     if migration.state == State.DRAFT:
         return Action.CONTINUE_SETUP, (Action.DISCARD,)
-    if migration.state in RESUMABLE and not cannot_be_resumed(migration):
+    if migration.state in RESUMABLE:
         return Action.RESUME, (Action.REPORT,)
     if migration.is_terminal:
         return Action.REPORT, ()

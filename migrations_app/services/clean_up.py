@@ -9,8 +9,7 @@ from dataclasses import replace
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import EngineError, LeaseLost
 from migrations_app.engine.findings import Level
-from migrations_app.following import cannot_be_resumed
-from migrations_app.models import EventKind, Migration, MigrationEvent, State
+from migrations_app.models import EventKind, Migration, MigrationEvent, OnlinePhase, State
 from migrations_app.services.endings import Ending
 from migrations_app.services.engines import Engines, run_clean_up
 from migrations_app.services.heartbeat import Heartbeat
@@ -24,9 +23,6 @@ logger = logging.getLogger(__name__)
 SLOTS_ARE_GONE = (
     "Its slots were removed, so that they hold back nothing on the source. Resume compares what was copied with the "
     "source, and copies again what changed."
-)
-WAY_BACK_IS_GONE = (
-    "A database of it is cut over and in use on the target. Its way back was removed, so that it holds back nothing."
 )
 CLEANED_UP = (State.FAILED, State.CANCELED)
 
@@ -56,15 +52,9 @@ def cleaned_up(ending: Ending, lease: Lease, heartbeat: Heartbeat, *, engines: E
         reference = secrets.token_hex(4)
         logger.exception("defect %s in the clean-up of migration %s", reference, lease.migration_id)
         return _with_leftovers(ending, lease, f"The portal itself failed (reference {reference}).")
-    return _with_way_on(ending, migration)
-
-
-def _with_way_on(ending: Ending, migration: Migration) -> Ending:
-    """Say what the clean-up means for who wants to resume."""
-    if ending.state != State.FAILED:
+    if ending.state != State.FAILED or not migration.databases.exclude(phase=OnlinePhase.NONE).exists():
         return ending
-    words = WAY_BACK_IS_GONE if cannot_be_resumed(migration) else SLOTS_ARE_GONE
-    return replace(ending, hint=f"{ending.hint} {words}".strip())
+    return replace(ending, hint=f"{ending.hint} {SLOTS_ARE_GONE}".strip())
 
 
 def _with_leftovers(ending: Ending, lease: Lease, why: str) -> Ending:

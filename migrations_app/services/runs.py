@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.spec import MigrationMode, MigrationOption
-from migrations_app.following import AT_WORK, cannot_be_resumed, is_any_cut_over, is_following
+from migrations_app.following import AT_WORK, is_any_cut_over, is_following
 from migrations_app.lifecycle import transition
 from migrations_app.models import (
     EventKind,
@@ -131,10 +131,6 @@ def migration_resume(
         migration = _locked(migration_id)
         if migration.state not in RESUMABLE:
             raise _refused(migration, "resumed", "Only a failed migration can be resumed.")
-        if cannot_be_resumed(migration):
-            raise _refused(
-                migration, "resumed", "A database of it is cut over and in use; its way back went with the failure."
-            )
         for row, password in ((migration.source, source_password), (migration.target, target_password)):
             _replace_password(row, password)
         unfinished = migration.databases.exclude(state=State.SUCCEEDED)

@@ -95,10 +95,10 @@ def _database_spec(row: MigrationDatabase) -> DatabaseSpec:
 
 
 def _finished(row: MigrationDatabase) -> str:
-    """How the database ended; one that went back to the source is not copied again."""
+    """How the database ended; one that is in use on the target, or went back to the source, is never copied again."""
     if row.phase == OnlinePhase.GONE_BACK:
         return NOT_VERIFIED
-    return row.verified if row.state == State.SUCCEEDED else ""
+    return (row.verified or NOT_VERIFIED) if row.state == State.SUCCEEDED else ""
 
 
 def _options(migration: Migration) -> Options:

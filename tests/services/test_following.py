@@ -291,6 +291,7 @@ def test_what_went_back_or_failed_is_not_copied_again(online: Migration) -> None
 
 def test_what_was_followed_is_resumed_after_its_slots_went(online: Migration) -> None:
     def fail(reporter: Reporter, requests: Requests, database: DatabaseSpec) -> bool:
+        reporter.report(started(database.id))
         reporter.report(StepStarted(Step.CATCH_UP, database.id))
         raise ConnectionFailed("The source is gone.", kind="lost", hint="Bring it back.")
 
@@ -301,7 +302,7 @@ def test_what_was_followed_is_resumed_after_its_slots_went(online: Migration) ->
     migration_resume(online.pk)
 
 
-def test_what_is_in_use_on_the_target_is_not_resumed(online: Migration) -> None:
+def test_what_is_in_use_on_the_target_is_not_copied_again(online: Migration) -> None:
     def fail(reporter: Reporter, requests: Requests, database: DatabaseSpec) -> bool:
         for event in (started(database.id), CaughtUp(database.id), *cutover(database.id)):
             reporter.report(event)
@@ -309,11 +310,13 @@ def test_what_is_in_use_on_the_target_is_not_resumed(online: Migration) -> None:
 
     Migration.objects.update(fall_back=True)
     assert conduct(online.pk, online=OnlineEngine(fail), clean_up=CleanUp()) == State.FAILED
-    row = Migration.objects.get()
-    assert "cut over and in use" in row.error_hint
-    with pytest.raises(ActionRefused, match="cannot be resumed"):
-        migration_resume(online.pk)
-    assert actions_for(row, may_operate=True).primary is Action.REPORT
+    in_use = MigrationDatabase.objects.get(phase=OnlinePhase.CUT_OVER)
+    assert in_use.state == State.SUCCEEDED
+    migration_resume(online.pk)
+    engine = OnlineEngine(never, rests=True)
+    conduct(online.pk, online=engine, clean_up=CleanUp())
+    assert engine.spec is not None
+    assert {row.id for row in engine.spec.databases if row.finished} == {str(in_use.pk)}
 
 
 def test_a_copy_that_failed_is_resumed(online: Migration) -> None:
