@@ -175,6 +175,17 @@ def test_a_failed_database_does_not_keep_the_others_waiting(followed: Lease) -> 
     assert MigrationDatabase.objects.get(source_name="crm").state == State.FAILED
 
 
+def test_what_was_asked_of_a_database_ends_with_its_failure(followed: Lease) -> None:
+    for name in ("shop", "crm"):
+        ReplicationRequest.objects.create(database_id=id_of(name), kind=RequestKind.CUTOVER.value)
+    with recorder_of(followed) as recorder:
+        for name in ("shop", "crm"):
+            recorder.report(started(id_of(name)))
+        recorder.report(DatabaseFailed(id_of("crm"), message="The slot is gone."))
+    ended = ReplicationRequest.objects.get(ended_at__isnull=False)
+    assert str(ended.database_id) == id_of("crm") and ended.succeeded is False and "failed" in ended.message
+
+
 def test_a_cutover_that_is_undone_waits_again_and_says_why(followed: Lease) -> None:
     shop = id_of("shop")
     MigrationDatabase.objects.filter(source_name="crm").delete()

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models.functions import Now
+
 from migrations_app.engine.events import (
     CaughtUp,
     CutoverBegan,
@@ -28,6 +30,7 @@ from migrations_app.models import (
     MigrationEvent,
     OnlinePhase,
     Replication,
+    ReplicationRequest,
     State,
     Substate,
 )
@@ -73,6 +76,7 @@ class PhaseLedger:
         self._touched: dict[UUID, datetime] = {}
         self._finished = {row.pk for row in rows if row.state == State.SUCCEEDED}
         self._caught_up: list[UUID] = []
+        self._failed: list[UUID] = []
 
     def take(self, event: Event, *, at: datetime) -> None:
         """Take what moves a database from one phase to the next."""
@@ -97,6 +101,8 @@ class PhaseLedger:
         for pk, at in self._touched.items():
             MigrationDatabase.objects.filter(pk=pk).exclude(state=State.FAILED).update(**self._change(pk, at=at))
         MigrationEvent.objects.bulk_create(self._line(pk) for pk in self._caught_up)
+        open_requests = ReplicationRequest.objects.filter(database__in=self._failed, ended_at__isnull=True)
+        open_requests.update(ended_at=Now(), succeeded=False, message="The database failed before it was done.")
         self._settle()
         return True
 
@@ -104,6 +110,7 @@ class PhaseLedger:
         """Nothing is new any more."""
         self._touched.clear()
         self._caught_up.clear()
+        self._failed.clear()
 
     def _follow(self, event: ReplicationStarted, *, at: datetime) -> None:
         """A run that goes on follows what another run began; a new slot begins with the first phase."""
@@ -125,6 +132,8 @@ class PhaseLedger:
             self._touched[pk] = at
         if isinstance(event, DatabaseFinished):
             self._finished.add(pk)
+        elif isinstance(event, DatabaseFailed):
+            self._failed.append(pk)
 
     def _move(self, pk: UUID, phase: OnlinePhase, *, at: datetime) -> None:
         self._phases[pk] = phase
