@@ -17,6 +17,7 @@ from migrations_app.engine.replication.lsn import parse_lsn
 from migrations_app.engine.snapshot import Snapshot, hold_snapshot
 
 LOST = "lost"
+START_AGAIN = "Resume: what changed on the source is copied again, in the snapshot of a new slot."
 FREED_WITHIN_SECONDS = 10.0
 LOOK_EVERY_SECONDS = 0.1
 WAIT_SECONDS = 3600  # for the end of one transaction of somebody else

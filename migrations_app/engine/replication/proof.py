@@ -21,8 +21,9 @@ from migrations_app.engine.snapshot import hold_snapshot
 from migrations_app.engine.spec import Side, VerificationLevel
 from migrations_app.engine.table_copy.copier import Digests, SourceDigester, plan_digests
 from migrations_app.engine.table_copy.planner import plan_tables
-from migrations_app.engine.target.guards import ROW_SECURITY, Guard
+from migrations_app.engine.target.guards import Guard
 from migrations_app.engine.verification import choose_method, read_traits, verify_database
+from migrations_app.engine.verification.asleep import sleepers_of
 from migrations_app.engine.verification.catalog import AsIf
 from migrations_app.engine.verification.catalog_objects import CatalogObject
 from migrations_app.engine.verification.database import read_access_rules, read_scope
@@ -180,12 +181,8 @@ def _contents_differ(crossing: Crossing) -> bool:
 def _as_before(accesses: Mapping[Side, DatabaseAccess], asleep: Sequence[Guard]) -> AsIf:
     """Take a fenced database for what it was before the fence, and what sleeps for awake."""
     states: dict[tuple[str, str], dict[str, Any]] = {}
-    for guard in asleep:
-        table = f"{guard.schema}.{guard.table}"
-        if guard.kind == ROW_SECURITY:
-            states["table definition", table] = {"forced row security": True}
-        else:
-            states[guard.kind, f"{table}.{guard.name}"] = {"enabled": guard.state}
+    for (object_class, name, known), value in sleepers_of(asleep).items():
+        states[object_class, name] = {known: value}
 
     def before(side: Side, found: CatalogObject) -> CatalogObject | None:
         if side is Side.TARGET and (awake := states.get((found.object_class, found.name))):

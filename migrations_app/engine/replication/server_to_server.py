@@ -14,7 +14,7 @@ from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.replication import subscription
 from migrations_app.engine.replication.apply import ApplyKind, ApplyState, ApplyStatus
 from migrations_app.engine.replication.link import Link
-from migrations_app.engine.replication.logical_slot import read_slot
+from migrations_app.engine.replication.logical_slot import START_AGAIN, read_slot
 from migrations_app.engine.replication.lsn import parse_lsn
 
 PAUSED_WITHIN_SECONDS = 30.0
@@ -24,7 +24,6 @@ ERRORS_IN_A_ROW = 2
 ORIGIN = "SELECT remote_lsn::text FROM pg_catalog.pg_replication_origin_status WHERE external_id = %s"
 ENABLED = "SELECT subenabled FROM pg_catalog.pg_subscription WHERE oid = %s"
 GONE_HINT = "Somebody dropped it, and with it the note of what was applied: start a new migration of this database."
-SLOT_GONE_HINT = "Resume: what changed on the source is copied again, in the snapshot of a new slot."
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class ServerToServer:
             version = publisher.info.server_version
             if read_slot(publisher, name) is None:
                 label = link.publisher.endpoint.label
-                raise EngineError(f"There is no replication slot {name} on {label} (any more).", hint=SLOT_GONE_HINT)
+                raise EngineError(f"There is no replication slot {name} on {label} (any more).", hint=START_AGAIN)
         with self._subscriber() as subscriber:
             if not subscription.exists(subscriber, name):
                 if self._made_before:
@@ -126,7 +125,7 @@ class ServerToServer:
         if slot is None or slot.is_lost:
             label = self._link.publisher.endpoint.label
             words = f"The replication slot {self._link.name} on {label} is lost."
-            return ApplyStatus(ApplyState.BROKEN, received, applied, error=words, hint=SLOT_GONE_HINT)
+            return ApplyStatus(ApplyState.BROKEN, received, applied, error=words, hint=START_AGAIN)
         if not is_enabled:
             return ApplyStatus(ApplyState.PAUSED, received, applied)
         return self._working(worker, received=received, applied=applied, is_read=bool(slot.active_pid))

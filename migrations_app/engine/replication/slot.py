@@ -8,9 +8,8 @@ from migrations_app.engine.postgres import Server
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.postgres.replication_stream import SlotLost
 from migrations_app.engine.replication.link import Link
+from migrations_app.engine.replication.logical_slot import START_AGAIN
 from migrations_app.engine.replication.lsn import lsn_text
-
-START_AGAIN = "Resume: what changed on the source is copied again, in the snapshot of a new slot."
 
 
 @dataclass(frozen=True)

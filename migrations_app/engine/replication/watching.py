@@ -8,18 +8,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from migrations_app.engine.errors import EngineError
 from migrations_app.engine.events import CaughtUp, Direction, ReplicationSampled, Step, StepFinished, StepStarted
 from migrations_app.engine.findings import Level
 from migrations_app.engine.postgres import Connection
 from migrations_app.engine.postgres.queries.reading import fetch
+from migrations_app.engine.postgres.replication_stream import SlotLost
 from migrations_app.engine.replication import alarms
 from migrations_app.engine.replication.alarms import Alarms
 from migrations_app.engine.replication.apply import ApplyKind, ApplyState, ApplyStatus
 from migrations_app.engine.replication.drift import Difference, find_drift, tables_made_since
 from migrations_app.engine.replication.heartbeat import SCHEMA, TABLE, beat, read_beat
 from migrations_app.engine.replication.link import Following
-from migrations_app.engine.replication.logical_slot import SlotState, drop_slot, read_slot
+from migrations_app.engine.replication.logical_slot import START_AGAIN, SlotState, drop_slot, read_slot
 from migrations_app.engine.replication.publication import published_tables
 from migrations_app.engine.replication.source_identity import is_another, read_source_identity
 
@@ -27,11 +27,6 @@ SAMPLE_SECONDS, COMPARE_SECONDS = 2.0, 30.0
 FRESH_SECONDS, SMALL_BYTES = 5.0, 1024 * 1024
 STUCK_SECONDS = 60.0
 NOW = "SELECT (pg_catalog.pg_current_wal_insert_lsn() - '0/0')::int8, clock_timestamp()"
-START_AGAIN = "Resume: what changed on the source is copied again, in the snapshot of a new slot."
-
-
-class SlotLost(EngineError):
-    """Changes are missing for good."""
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from migrations_app.engine.postgres import Connection
 from migrations_app.engine.target.event_triggers import read_asleep
-from migrations_app.engine.target.guards import ROW_SECURITY, read_guards
+from migrations_app.engine.target.guards import ROW_SECURITY, Guard, read_guards
 
 Sleepers = Mapping[tuple[str, str, str], Any]  # class and name of an object, and a property, with its value to be
 
@@ -17,7 +17,13 @@ def read_sleepers(target: Connection) -> Sleepers:
     found: dict[tuple[str, str, str], Any] = {
         ("event trigger", name, "enabled"): state for name, state in read_asleep(target).items()
     }
-    for guard in read_guards(target):
+    return found | sleepers_of(read_guards(target))
+
+
+def sleepers_of(guards: Iterable[Guard]) -> dict[tuple[str, str, str], Any]:
+    """Return triggers, rules and forced row security as they will be when they wake."""
+    found: dict[tuple[str, str, str], Any] = {}
+    for guard in guards:
         table = f"{guard.schema}.{guard.table}"
         if guard.kind == ROW_SECURITY:
             found["table definition", table, "forced row security"] = True
