@@ -170,7 +170,9 @@ def test_partitions(pair: Pair, database: str, tmp_path: Path, change: str, agai
     before = copies(move)
     move.must_succeed()
     changed = {name for name, count in copies(move).items() if count != before[name]}
-    assert again <= changed <= again | {"hashed_0", "hashed_1"}
+    holding = move.source.psql("SELECT DISTINCT tableoid::regclass FROM hashed", database=database).splitlines()
+    filled = again & set(holding) if "hashed_0" in again else again  # an empty partition has nothing to copy
+    assert filled <= changed <= again | {"hashed_0", "hashed_1"}
     counts = "SELECT (SELECT count(*) FROM ranged), (SELECT count(*) FROM pointing), (SELECT count(*) FROM hashed)"
     assert rows(pair[1], database, counts) == ["1000|1000|90"]
 

@@ -58,7 +58,7 @@ def test_a_hard_workload_loses_nothing(servers: ServerPool, tmp_path: Path, majo
         fill(source, name)
         if online is ONLINE:  # json has no equality, and a subscription cannot find such a row again
             move.write("ALTER TABLE shop.log REPLICA IDENTITY NOTHING")
-        with Workload(source.cluster.conninfo(database=name), seed=major) as workload:
+        with Workload(source.cluster.conninfo(database=name), seed=major, pause_seconds=0.02) as workload:
             move.start()
             move.until_caught_up()
             time.sleep(1)

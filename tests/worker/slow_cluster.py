@@ -82,10 +82,10 @@ def copy_slowly(queue: PartQueue, reporter: Reporter, control: Control) -> None:
 
 def main() -> None:
     django.setup()
-    from migrations_app.services import conductor
+    from migrations_app.services import engines
     from migrations_app.worker.cluster_process import ClusterProcess
 
-    conductor._offline_engine = lambda: migrate_slowly
+    engines._offline = lambda: migrate_slowly
     ClusterProcess().run()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from migrations_app.engine.postgres import Connection, Error, sql
 from migrations_app.engine.postgres.apply_session import ApplySession, SmallStatement, StatementOfMany, TextArray
@@ -118,20 +119,59 @@ class Applier:
         return True
 
     def _apply(self, changes: FlatChanges) -> None:
-        self._connection.execute("SAVEPOINT batch")
+        """Apply the net effect; where that meets a conflict, change by change, if need be of one table only."""
+        self._or_else("batch", lambda: self._apply_sections(changes), lambda: self._apply_with_conflict(changes))
+
+    def _or_else(self, savepoint: str, work: Callable[[], None], otherwise: Callable[[], None]) -> None:
+        """Do ``work``; if rows are in its way undo it and do ``otherwise``."""
+        self._connection.execute(f"SAVEPOINT {savepoint}".encode())
         try:
-            for section in sections(unpacked(changes), self._table):
-                if isinstance(section, Truncation):
-                    self._truncate(section)
-                else:
-                    for table_changes in section:
-                        self._apply_table(table_changes)
+            work()
         except (OutOfOrder, _Mismatch, Error) as error:
             if isinstance(error, Error) and (self._connection.broken or not _is_of_rows(error)):
                 raise
-            self._connection.execute("ROLLBACK TO SAVEPOINT batch")
-            self._apply_in_order(unpacked(changes))
-        self._connection.execute("RELEASE SAVEPOINT batch")
+            self._connection.execute(f"ROLLBACK TO SAVEPOINT {savepoint}".encode())
+            otherwise()
+        self._connection.execute(f"RELEASE SAVEPOINT {savepoint}".encode())
+
+    def _apply_sections(self, changes: FlatChanges) -> None:
+        for section in sections(unpacked(changes), self._table):
+            if isinstance(section, Truncation):
+                self._truncate(section)
+            else:
+                for table_changes in section:
+                    self._apply_table(table_changes)
+
+    def _apply_with_conflict(self, changes: FlatChanges) -> None:
+        """While triggers and foreign keys are silent, tables do not touch each other: only some need be done singly."""
+        if self.silent:
+            self._or_else("again", lambda: self._apply_by_table(changes), lambda: self._apply_all_singly(changes))
+        else:
+            self._apply_all_singly(changes)
+
+    def _apply_all_singly(self, changes: FlatChanges) -> None:
+        self._apply_in_order(unpacked(changes))
+
+    def _apply_by_table(self, changes: FlatChanges) -> None:
+        truncations = 0
+        for section in sections(unpacked(changes), self._table):
+            if isinstance(section, Truncation):
+                self._truncate(section)
+                truncations += 1
+                continue
+            for table_changes in section:
+                self._or_else(
+                    "one",
+                    partial(self._apply_table, table_changes),
+                    partial(self._apply_singly, changes, table_changes.table, truncations),
+                )
+
+    def _apply_singly(self, changes: FlatChanges, table: SubscriberTable, truncations: int) -> None:
+        """Apply the changes of one table that came after so many truncations, and before the next, in their order."""
+        self._apply_in_order(_of_table(unpacked(changes), partial(self._is_of, table), after=truncations))
+
+    def _is_of(self, table: SubscriberTable, relation: Relation) -> bool:
+        return self._table(relation) is table
 
     def _table(self, relation: Relation) -> SubscriberTable:
         found = self._tables.get(relation)
@@ -273,6 +313,15 @@ class Applier:
 def _is_of_rows(error: Error) -> bool:
     """Tell whether an error may come from what was written, and not from the state of the server or the session."""
     return (error.sqlstate or "")[:2] not in ("", "08", "25", "40", "53", "55", "57", "58", "XX", "PM")
+
+
+def _of_table(changes: Iterable[Change], is_wanted: Callable[[Relation], bool], *, after: int) -> Iterator[Change]:
+    seen = 0
+    for change in changes:
+        if change[0] == TRUNCATE:
+            seen += 1
+        elif seen == after and is_wanted(change[1]):
+            yield change
 
 
 def _key_arrays(table: SubscriberTable, keys: list[Key]) -> list[TextArray]:
