@@ -142,10 +142,10 @@ def _compared(databases: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
     counts = (
         VerificationResult.objects.filter(database__in=databases)
         .order_by()
-        .values_list("database_id")
-        .annotate(Count("pk", filter=identical & Q(object_class="table")), Count("pk", filter=~identical))
+        .values("database_id")
+        .annotate(tables=Count("pk", filter=identical & Q(object_class="table")), others=Count("pk", filter=~identical))
     )
-    return {database_id: (tables, others) for database_id, tables, others in counts}
+    return {row["database_id"]: (row["tables"], row["others"]) for row in counts}
 
 
 def _panel(each: FollowedDatabase, attempts: Sequence[CutoverAttempt], *, compared: tuple[int, int]) -> DatabasePanel:

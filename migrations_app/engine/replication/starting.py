@@ -11,6 +11,7 @@ from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.large_object_rights import restore_large_object_rights
 from migrations_app.engine.materialized_views import refresh_materialized_views
 from migrations_app.engine.postgres import Connection, Error
+from migrations_app.engine.replication import subscription
 from migrations_app.engine.replication.apply import ApplyKind
 from migrations_app.engine.replication.choosing import Choice, choose
 from migrations_app.engine.replication.engines import make_engine
@@ -55,15 +56,18 @@ def link_of(job: DatabaseJob, plan: ReplicationPlan) -> Link:
 
 
 def begins_anew(job: DatabaseJob) -> bool:
-    """Tell whether a database that was followed lost its slot; then it is made ready to be copied again.
+    """Tell whether a database that was followed has no slot since a clean-up; then it is made ready to be copied again.
 
-    A migration that failed leaves no slot behind, and servers drop slots too. The rows on the target are kept where
-    they are the same in the snapshot of a new slot; nobody uses them before the cutover.
+    The rows on the target are kept where they are the same in the snapshot of a new slot; nobody uses them before the
+    cutover. A subscription whose slot went missing is no such case: that fails first, and a person decides.
     """
     note = look_up_note(job)
     if note is None or _has_slot(job, note):
         return False
     link = link_of(job, note.plan)
+    with job.target.connected(job.database.target_name, purpose="look", read_only=True) as target:
+        if note.engine is ApplyKind.SERVER_TO_SERVER and subscription.exists(target, link.name):
+            return False
     make_engine(job, link, note.engine, made_before=note.apply_began).remove()
     enter_phase(job, Phase.COPYING)
     job.note(
