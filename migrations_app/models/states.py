@@ -56,6 +56,9 @@ class OnlinePhase(models.TextChoices):
     GONE_BACK = "gone_back", "Back on the source"
 
 
+AFTER_CUTOVER = (OnlinePhase.CUT_OVER, OnlinePhase.GOING_BACK, OnlinePhase.GONE_BACK)
+
+
 class SourceType(models.TextChoices):
     """Microsoft's ``sourceType`` values and three of ours, with the names people use."""
 

@@ -16,10 +16,10 @@ from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.engine.replication.cutover_steps import CutoverResult, CutoverStep
 from migrations_app.following import FollowedDatabase, direction_of, followed_databases, takes_requests, why_not
 from migrations_app.models import CutoverAttempt, CutoverStepTime, Migration, OnlinePhase, VerificationResult
+from migrations_app.models.states import AFTER_CUTOVER
 
 CLOSE_BYTES = 16 * 1024 * 1024
 REHEARSAL_FRESH_SECONDS = 24 * 3600
-AFTER_CUTOVER = (OnlinePhase.CUT_OVER, OnlinePhase.GOING_BACK, OnlinePhase.GONE_BACK)
 GOOD_SLOT = ("reserved", "extended", "")
 
 

@@ -27,11 +27,11 @@ from migrations_app.models import (
     State,
     StepState,
 )
+from migrations_app.models.states import AFTER_CUTOVER
 from migrations_app.services.credentials import forget_password
 from migrations_app.services.recording.ledger import clean
 
 LIVING = (State.QUEUED, State.IN_PROGRESS, State.WAITING_FOR_USER)
-AFTER_CUTOVER = (OnlinePhase.CUT_OVER, OnlinePhase.GOING_BACK, OnlinePhase.GONE_BACK)
 
 
 @dataclass(frozen=True)
