@@ -61,18 +61,23 @@ class RequestKind(StrEnum):
     CUTOVER = "cutover"
     PAUSE = "pause"
     CONTINUE = "continue"
+    MEND = "mend"
     GO_BACK = "go_back"
     FINISH = "finish"
 
 
 @dataclass(frozen=True)
 class PersonRequest:
-    """One request. ``id`` is the portal's; ``verification`` is the level chosen for this cutover."""
+    """One request. ``id`` is the portal's; ``verification`` is the level chosen for this cutover.
+
+    ``subject`` names the difference to mend: that of its finding.
+    """
 
     id: str
     kind: RequestKind
     database_id: str
     verification: VerificationLevel = VerificationLevel.COUNTS
+    subject: str = ""
 
 
 class Requests(Protocol):

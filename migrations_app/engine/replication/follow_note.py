@@ -70,7 +70,9 @@ def _note(found: dict[str, Any]) -> FollowNote:
             **found,
             "engine": ApplyKind(found["engine"]),
             "losses": tuple(found["losses"]),
-            "plan": ReplicationPlan(plan["name"], tables, plan["with_heartbeat"]),
+            "plan": ReplicationPlan(
+                plan["name"], tables, plan["with_heartbeat"], tuple((s, n) for s, n in plan.get("again", ()))
+            ),
         }
     )
 

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from migrations_app.engine.errors import EngineError
+from migrations_app.engine.events import Direction
 from migrations_app.engine.postgres import Connection
 from migrations_app.engine.postgres.queries.reading import fetch, fetch_one
 from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.engine.replication.crossing import Crossing
 from migrations_app.engine.replication.database_access import IS_SUPERUSER, may_close
+from migrations_app.engine.replication.drift import find_drift, tables_made_since
 from migrations_app.engine.replication.fence import other_sessions, prepared_transactions, run_tag
 from migrations_app.engine.replication.logical_slot import SlotState, read_slot
 from migrations_app.engine.replication.lsn import lsn_text
@@ -92,6 +94,7 @@ def look_at_readiness(crossing: Crossing, *, with_reverse: bool) -> Readiness:
             *_of_rights(crossing, connection, [each.user or "" for each in sessions if not each.is_superuser]),
             *_of_transactions(crossing, connection),
             *_of_subscriptions(crossing, connection),
+            *_of_definitions(crossing, connection),
         ]
     if with_reverse:
         obstacles += _of_the_way_back(crossing)
@@ -147,6 +150,20 @@ def _of_transactions(crossing: Crossing, connection: Connection) -> Iterator[Obs
             f"Transactions that write are open for more than {LONG_TRANSACTION_SECONDS} s in {database}, and the "
             f"cutover would roll them back: {'; '.join(map(str, long[:5]))}.",
             "Let each end, or end it by hand.",
+        )
+
+
+def _of_definitions(crossing: Crossing, connection: Connection) -> Iterator[Obstacle]:
+    """Somebody changed the definition of something on one side only."""
+    job, is_forward = crossing.job, crossing.direction is Direction.FORWARD
+    with job.target.connected(job.database.target_name, purpose="readiness", read_only=True) as target:
+        found = find_drift(connection, target, crossing.plan.tables, by_oid=is_forward)
+    made = tables_made_since(job, connection, crossing.plan) if is_forward else []
+    seen = [*(f"{each.subject}: {each.saw}" for each in found), *(f"table {each.label} is new." for each in made)]
+    if seen:
+        yield Obstacle(
+            f"Definitions differ between both sides: {' '.join(seen[:5])}",
+            "Apply each to the target as offered on the Replication side, or take it back on the source.",
         )
 
 

@@ -24,10 +24,11 @@ class ApplyRefused(StatementRefused):
 class DoesNotFit(ApplyRefused):
     """The definition of the publisher's table is not that of the subscriber's: somebody changed it on one side.
 
-    ``stop_before`` is the end of the first transaction whose rows have this definition.
+    ``stop_before`` is the end of the first transaction whose rows have this definition, ``oid`` the publisher's table.
     """
 
     stop_before: int = 0
+    oid: int = 0
 
 
 class Matching(Enum):
@@ -115,7 +116,7 @@ def look_up(connection: Connection, relation: Relation) -> SubscriberTable:
     try:
         return _look_up(connection, relation)
     except DoesNotFit as error:
-        error.stop_before = relation.first_lsn
+        error.stop_before, error.oid = relation.first_lsn, relation.oid
         raise
 
 

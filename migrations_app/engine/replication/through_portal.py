@@ -225,6 +225,7 @@ class ThroughPortal:
                 encoding=link.encoding,
                 codec=link.codec,
                 check=control.check,
+                passes_over=link.passes_over,
             )
             self._tell_whether_silent(applier)
             with ReplicationStream(
@@ -311,16 +312,18 @@ class ThroughPortal:
                 self._status,
                 state=state,
                 stopped_before_lsn=0,
+                stopped_at_table=0,
                 error=error.message if error else "",
                 hint=error.hint if error else "",
                 server_message=error.server_message if error else "",
             )
 
     def _broken(self, error: EngineError) -> None:
-        stopped = error.stop_before if isinstance(error, DoesNotFit) else 0
         with self._lock:
             self._set(ApplyState.BROKEN, error)
-            self._status = replace(self._status, stopped_before_lsn=stopped)
+            if isinstance(error, DoesNotFit):
+                place, table = error.stop_before, error.oid
+                self._status = replace(self._status, stopped_before_lsn=place, stopped_at_table=table)
 
     def _reach(self, reached: Reached) -> None:
         with self._lock:
