@@ -36,12 +36,12 @@ CHANGES = (
         "INSERT INTO orders (id, what, state) VALUES (101, 'a', 'sent')",
     ),
     (
-        "ALTER TABLE orders ALTER price TYPE numeric(10,4); ALTER TABLE orders ADD made timestamptz DEFAULT now()",
+        "ALTER TABLE orders ALTER price TYPE numeric(10,4), DROP old, ADD made timestamptz DEFAULT now()",
         "table public.orders",
         "INSERT INTO orders (id, price) VALUES (102, 1.2345)",
     ),
     (
-        "ALTER TABLE orders DROP COLUMN old; ALTER TABLE orders RENAME what TO name",
+        "ALTER TABLE orders RENAME what TO name",
         "table public.orders",
         "UPDATE orders SET name = 'renamed' WHERE id < 5",
     ),
@@ -99,7 +99,6 @@ def test_every_change_is_told_mended_and_cut_over(servers: ServerPool, tmp_path:
             if number == 0:
                 refused, why = move.answer(RequestKind.CUTOVER)
                 assert not refused, why
-            time.monotonic()
             if number % 2:
                 target.psql(told.fix_sql, database=move.databases[0])
                 move.until(lambda: _is_alike(move))
