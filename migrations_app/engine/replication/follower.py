@@ -38,8 +38,10 @@ from migrations_app.engine.replication.follow_note import FollowNote, write_note
 from migrations_app.engine.replication.link import Following
 from migrations_app.engine.replication.logical_slot import read_slot
 from migrations_app.engine.replication.rehearsal import rehearse
+from migrations_app.engine.replication.source_identity import is_another, read_source_identity
 from migrations_app.engine.replication.starting import link_of
 from migrations_app.engine.replication.watching import SAMPLE_SECONDS, Watcher, watching
+from migrations_app.engine.spec import VerificationLevel
 
 ASK_SECONDS = 0.5
 FIRST_SAMPLE_SECONDS, FIRST_SECONDS = 0.4, 5.0  # who only looks whether all is well should not wait long
@@ -186,13 +188,21 @@ class Follower:
             case RequestKind.REHEARSE:
                 self._end(request, rehearse(watcher.following, request), CutoverResult.REHEARSED)
             case RequestKind.CUTOVER:
-                ended = cut_over(watcher.following, request)
+                ended = cut_over(watcher.following, self._in_full_after_failover(request, watcher))
                 self._end(request, ended, CutoverResult.DONE)
                 if ended.result is CutoverResult.DONE:
                     return self._after_cutover(watcher.following)
             case _:
                 raise Refused(NOT_YET)
         return None
+
+    def _in_full_after_failover(self, request: PersonRequest, watcher: Watcher) -> PersonRequest:
+        """What a failover lost of the source may be on the target, or the other way round: only rows tell."""
+        now = read_source_identity(watcher.publisher)
+        if request.verification is VerificationLevel.FULL or not is_another(self.note.source_identity, now):
+            return request
+        self.job.note("The source failed over since the copy: every row is compared, whatever was asked for.")
+        return replace(request, verification=VerificationLevel.FULL)
 
     def _rest(self, request: PersonRequest, watcher: Watcher) -> None:
         is_paused = request.kind is RequestKind.PAUSE

@@ -193,7 +193,8 @@ class Watcher:
             self._progress = (status.applied_lsn, sample.source_lsn, now)
             self.alarms.end(alarms.NO_PROGRESS)
             return
-        if now - since < STUCK_SECONDS or sample.lag_bytes < SMALL_BYTES:
+        is_behind = sample.lag_bytes >= SMALL_BYTES or (sample.lag_seconds or 0) >= STUCK_SECONDS
+        if now - since < STUCK_SECONDS or not is_behind:
             return
         self.alarms.raise_(
             alarms.NO_PROGRESS,
