@@ -55,7 +55,13 @@ def test_complaint_13_generated_and_identity_columns(servers: ServerPool, source
     CREATE TABLE other_identity (k text PRIMARY KEY, id int GENERATED ALWAYS AS IDENTITY, v text);
     CREATE TABLE stored (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED);
     """
+    if source >= 18:
+        schema += "CREATE TABLE virtual (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) VIRTUAL);"
     with followed(servers.get(source), servers.get(18), schema) as made:
+        if source >= 18:
+            made.write(
+                "INSERT INTO virtual (id, a) SELECT g, g FROM generate_series(1, 100) g", "UPDATE virtual SET a = 0"
+            )
         made.write(
             "INSERT INTO always (v) SELECT 'v' FROM generate_series(1, 100)",
             "INSERT INTO always (v) VALUES ('alone')",

@@ -97,3 +97,13 @@ def test_tables_that_the_subscription_does_not_know_are_named(move: OnlineMove) 
     (finding,) = of_code(move, "PM4036")
     assert (finding.level, finding.subject) == (Level.FAILED, f"subscription {name}")
     assert "public.late, public.lines (not published)" in finding.saw
+
+
+def test_complaint_19_log_that_is_held_back_is_told_with_its_state(move: OnlineMove) -> None:
+    """pgcopydb #564, KBVE #7795: a slot fills the source's disk. Every look says how much it holds, and of what state."""
+    move.online = replace(PORTAL, retained_wal_bytes=1)
+    move.start()
+    move.until(lambda: bool(of_code(move, "PM4031")))
+    (finding,) = of_code(move, "PM4031")
+    assert finding.level is Level.WARNING and "bytes of the log" in finding.saw
+    assert (move.samples[-1].retained_wal_bytes or 0) > 1 and move.samples[-1].wal_status == "reserved"

@@ -222,7 +222,7 @@ def test_our_publication_is_not_restored_and_that_of_the_user_is(move: OnlineMov
 
 
 @pytest.mark.parametrize("engine", [ApplyChoice.SERVER_TO_SERVER, ApplyChoice.THROUGH_PORTAL])
-def test_a_lost_slot_costs_only_what_changed(move: OnlineMove, engine: ApplyChoice) -> None:
+def test_complaint_26_a_lost_slot_costs_only_what_changed(move: OnlineMove, engine: ApplyChoice) -> None:
     """Resume: a new slot; tables that are the same in its snapshot stay, the others are copied again."""
     move.online = replace(ONLINE, apply=engine)
     move.write(

@@ -56,10 +56,19 @@ def found(move: OnlineMove, code: str) -> bool:
     return any(finding.code == code for finding in move.log.findings)
 
 
-def test_lag_is_measured_in_bytes_and_in_seconds(move: OnlineMove) -> None:
+def test_complaint_11_lag_is_measured_in_bytes_and_in_seconds(move: OnlineMove) -> None:
+    """pgcopydb #518: what another database writes is no lag, and a database where nothing happens is not behind."""
     move.start()
     move.until_caught_up()
+    with move.source.fresh_database() as other:
+        move.source.psql(
+            "CREATE TABLE noise AS SELECT g, repeat('x', 300) FROM generate_series(1, 20000) g", database=other
+        )
+        looks = len(move.samples)
+        move.until(lambda: len(move.samples) > looks + 3)
+    assert all((sample.lag_seconds or 0) < 5 for sample in move.samples[looks:])
     sample = move.samples[-1]
+    assert sample.lag_bytes < 1024 * 1024
     assert sample.lag_seconds is not None and sample.lag_seconds < 5
     assert sample.retained_wal_bytes is not None and sample.wal_status == "reserved"
     assert sample.source_lsn >= sample.status.applied_lsn > 0
@@ -104,7 +113,7 @@ def test_a_table_that_was_made_since_is_named(move: OnlineMove) -> None:
     move.until(lambda: any("Over: table public.late" in note for note in move.log.notes))
 
 
-def test_a_slot_that_somebody_dropped_ends_the_database(move: OnlineMove) -> None:
+def test_complaint_26_a_slot_that_somebody_dropped_ends_the_database(move: OnlineMove) -> None:
     """PeerDB #3352: the slot is missing after a failover."""
     move.online = ONLINE
     move.run()

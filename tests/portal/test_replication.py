@@ -82,7 +82,7 @@ def test_it_says_when_it_is_caught_up(browser: Client) -> None:
     assert "Caught up at" in words(page_of(browser, migration, tab="replication"))
 
 
-def test_it_says_when_it_will_not_catch_up_and_what_to_do(browser: Client) -> None:
+def test_complaint_5_it_says_when_it_will_not_catch_up_and_what_to_do(browser: Client) -> None:
     migration = online(phase=OnlinePhase.FOLLOWING)
     update(migration, lag_bytes=2 * GIB, lag_seconds=600)
     now = timezone.now()
@@ -118,7 +118,7 @@ def test_how_far_back_the_lines_go_is_chosen(browser: Client, span: str) -> None
     assert "lines" in page_of(browser, online(), tab="replication", span=span)
 
 
-def test_a_slot_that_holds_back_too_much_is_an_alarm(browser: Client) -> None:
+def test_complaint_19_a_slot_that_holds_back_too_much_is_an_alarm(browser: Client) -> None:
     migration = online()
     update(migration, retained_wal_bytes=12 * GIB)
     assert "more than the 10.0 GiB that were agreed. The source's disk fills up" in words(page_of(browser, migration))
