@@ -102,7 +102,7 @@ def test_an_administrator_of_few_rights_is_followed_by_the_portal_or_the_target(
     servers: ServerPool, tmp_path: Path
 ) -> None:
     """On 16 and newer a member of pg_create_subscription subscribes; anybody else lets the portal apply."""
-    source, target = servers.get(16), servers.get(18)
+    source, target = servers.get(17), servers.get(18)
     for grant, kind in (("SELECT", ApplyKind.THROUGH_PORTAL), ("GRANT", ApplyKind.SERVER_TO_SERVER)):
         reader, admin = new_role(source, "REPLICATION"), new_role(target, "CREATEROLE CREATEDB")
         if grant == "GRANT":
