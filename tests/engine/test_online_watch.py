@@ -11,7 +11,7 @@ import pytest
 from migrations_app.engine.ports import RequestKind
 from migrations_app.engine.replication import follower, watching
 from migrations_app.engine.replication.apply import ApplyKind, ApplyState
-from migrations_app.engine.spec import ApplyChoice, OnlineOptions
+from migrations_app.engine.spec import ApplyChoice, OnlineOptions, VerificationLevel
 from tests.engine.following_online import OnlineMove, moving_online
 from tests.fixtures.servers import RunningServer, ServerPool
 
@@ -116,6 +116,29 @@ def test_a_slot_that_somebody_dropped_ends_the_database(move: OnlineMove) -> Non
     move.until(lambda: bool(move.source.psql(drop)) or not move.source.psql(drop.replace(" AND NOT active", "")))
     (ended,) = move.run().databases
     assert ended.error is not None and "no replication slot" in ended.error.message
+
+
+@ENGINES
+def test_a_publication_that_somebody_changed_is_told_and_needs_a_full_comparison(
+    move: OnlineMove, online: OnlineOptions
+) -> None:
+    """A change was not sent and nothing shows it any more: numbers of rows are the same, their content is not."""
+    move.online = online
+    move.start()
+    move.until_caught_up()
+    name = move.name_of(move.databases[0])
+    move.write(f"ALTER PUBLICATION {name} DROP TABLE ONLY orders")
+    move.write("UPDATE orders SET what = 'not sent' WHERE id = 1")
+    move.write(f"ALTER PUBLICATION {name} ADD TABLE ONLY orders")
+    if online is ONLINE:
+        move.start()
+    move.until(lambda: found(move, "PM4036"))
+    quick = move.requests.ask(RequestKind.CUTOVER, move.id_of(move.databases[0]), VerificationLevel.COUNTS)
+    move.until(lambda: quick.id in move.requests.ended)
+    refused, why = move.requests.ended[quick.id]
+    assert not refused and "Somebody changed what the publication" in why and "public.orders" in why
+    full, why = move.answer(RequestKind.CUTOVER)
+    assert not full and "not the same on both servers" in why
 
 
 def test_a_slot_that_holds_back_too_much_is_dropped_where_that_was_chosen(move: OnlineMove) -> None:

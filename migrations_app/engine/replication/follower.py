@@ -128,8 +128,14 @@ class Follower:
     # --- the loop ---
 
     def _keep(self, following: Following, direction: Direction, serve: Serve) -> DatabaseOutcome | None:
-        identity = self.note.source_identity if direction is Direction.FORWARD else ""
-        with watching(following, self._alarms, direction=direction, source_identity=identity) as watcher:
+        note, is_forward = self.note, direction is Direction.FORWARD
+        with watching(
+            following,
+            self._alarms,
+            direction=direction,
+            source_identity=note.source_identity if is_forward else "",
+            published=note.published if is_forward else (),
+        ) as watcher:
             watcher.is_paused = self.note.is_paused and direction is Direction.FORWARD
             return self._look_and_serve(watcher, serve)
 
