@@ -111,7 +111,7 @@ class ChildMove(OnlineMove):
         if found is None:
             for queue in self.queues.values():
                 queue.reclaim()
-            if self.process is not None and self.process.returncode not in (-signal.SIGKILL, 0):
+            if self.process is not None and self.process.returncode > 0:
                 raise AssertionError(f"the child died: {output.read_text()[-3000:]}")
             raise Killed("The process was killed.")
         if isinstance(found, BaseException):
