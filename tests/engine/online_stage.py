@@ -18,7 +18,8 @@ from tests.engine.online_child import ChildMove
 from tests.fixtures.wires import Wire
 from tests.fixtures.workload import Workload
 
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS, STUCK_SECONDS = 180.0, 60.0
+CLOSE_BYTES = 8 * 1024 * 1024
 
 
 @dataclass
@@ -104,6 +105,21 @@ class Stage:
     def until_caught_up(self) -> None:
         """Wait until the database waits for its cutover."""
         self.until(lambda: any(isinstance(event, CaughtUp) for event in list(self.move.log.events)), why="caught up")
+
+    def until_close(self) -> None:
+        """Wait until little is left to apply; fail where nothing moves for a minute."""
+        moved_at, applied = time.monotonic(), 0
+        deadline = moved_at + 2 * PATIENCE_SECONDS
+        while True:
+            self.keep_running()
+            samples = self.move.samples[-1:]
+            if samples and samples[0].lag_bytes < CLOSE_BYTES:
+                return
+            if samples and samples[0].status.applied_lsn > applied:
+                moved_at, applied = time.monotonic(), samples[0].status.applied_lsn
+            now = time.monotonic()
+            assert now < deadline and now - moved_at < STUCK_SECONDS, (samples, self.move.log.notes[-5:])
+            time.sleep(0.2)
 
     @property
     def has_ended(self) -> bool:

@@ -207,6 +207,7 @@ def _cross(stage: Stage, kind: RequestKind, level: VerificationLevel) -> None:
             return
         stage.said.append(f"cutover undone ({message[:90]})")
         time.sleep(1)
+        stage.until_close()
     raise AssertionError(f"no cutover in {CUTOVER_ATTEMPTS} attempts")
 
 

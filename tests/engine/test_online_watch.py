@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from migrations_app.engine.events import Direction
 from migrations_app.engine.ports import RequestKind
 from migrations_app.engine.replication import follower, watching
 from migrations_app.engine.replication.apply import ApplyKind, ApplyState
@@ -214,6 +215,10 @@ def test_there_and_back_again(move: OnlineMove) -> None:
     refused, why = move.answer(RequestKind.GO_BACK)
     assert not refused and "not cut over yet" in why
     move.ask(RequestKind.CUTOVER)
+    move.until(lambda: any(sample.direction is Direction.REVERSE for sample in move.samples))
+    ours = "application_name LIKE 'pgmig%' AND datname = current_database()"
+    ended = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {ours}"
+    assert move.target.psql(ended, database=move.databases[0]).strip() != "0"
     move.target.psql("INSERT INTO orders (what) VALUES ('on the new one')", database=move.databases[0])
     move.until_same("orders")
     move.ask(RequestKind.GO_BACK)
