@@ -38,7 +38,7 @@ RESULTS = os.environ.get("ONLINE_RESULTS", "")
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(900)]
 # No test cuts the machine's power: what a killed server has written is in the kernel's hands, synced or not.
 SETTINGS = {"wal_level": "logical", "max_prepared_transactions": 10}
-CUTOVER_ATTEMPTS, PAUSE_SECONDS = 8, 0.008
+CUTOVER_ATTEMPTS, PAUSE_SECONDS = 8, 0.02
 STEPS = [step for step in CutoverStep if step not in (CutoverStep.READINESS, CutoverStep.REVERSE)]
 ROWS_OF = (
     "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'shop', 'Sp ace')"
