@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from migrations_app.engine.events import Direction
 from migrations_app.engine.ports import RequestKind
 from migrations_app.engine.replication import follower, watching
 from migrations_app.engine.replication.apply import ApplyKind, ApplyState
-from migrations_app.engine.spec import ApplyChoice, OnlineOptions
+from migrations_app.engine.spec import ApplyChoice, OnlineOptions, VerificationLevel
 from tests.engine.following_online import OnlineMove, moving_online
 from tests.fixtures.servers import RunningServer, ServerPool
 
@@ -127,6 +128,29 @@ def test_complaint_26_a_slot_that_somebody_dropped_ends_the_database(move: Onlin
     assert ended.error is not None and "no replication slot" in ended.error.message
 
 
+@ENGINES
+def test_a_publication_that_somebody_changed_is_told_and_needs_a_full_comparison(
+    move: OnlineMove, online: OnlineOptions
+) -> None:
+    """A change was not sent and nothing shows it any more: numbers of rows are the same, their content is not."""
+    move.online = online
+    move.start()
+    move.until_caught_up()
+    name = move.name_of(move.databases[0])
+    move.write(f"ALTER PUBLICATION {name} DROP TABLE ONLY orders")
+    move.write("UPDATE orders SET what = 'not sent' WHERE id = 1")
+    move.write(f"ALTER PUBLICATION {name} ADD TABLE ONLY orders")
+    if online is ONLINE:
+        move.start()
+    move.until(lambda: found(move, "PM4036"))
+    quick = move.requests.ask(RequestKind.CUTOVER, move.id_of(move.databases[0]), VerificationLevel.COUNTS)
+    move.until(lambda: quick.id in move.requests.ended)
+    refused, why = move.requests.ended[quick.id]
+    assert not refused and "Somebody changed what the publication" in why and "public.orders" in why
+    full, why = move.answer(RequestKind.CUTOVER)
+    assert not full and "not the same on both servers" in why
+
+
 def test_a_slot_that_holds_back_too_much_is_dropped_where_that_was_chosen(move: OnlineMove) -> None:
     move.online = replace(PORTAL, retained_wal_bytes=1, protect_source=True)
     move.start()
@@ -200,6 +224,10 @@ def test_there_and_back_again(move: OnlineMove) -> None:
     refused, why = move.answer(RequestKind.GO_BACK)
     assert not refused and "not cut over yet" in why
     move.ask(RequestKind.CUTOVER)
+    move.until(lambda: any(sample.direction is Direction.REVERSE for sample in move.samples))
+    ours = "application_name LIKE 'pgmig%' AND datname = current_database()"
+    ended = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {ours}"
+    assert move.target.psql(ended, database=move.databases[0]).strip() != "0"
     move.target.psql("INSERT INTO orders (what) VALUES ('on the new one')", database=move.databases[0])
     move.until_same("orders")
     move.ask(RequestKind.GO_BACK)

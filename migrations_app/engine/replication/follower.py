@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from migrations_app.engine.errors import ConnectionFailed, ConnectionLost, EngineError, Stopped
 from migrations_app.engine.events import (
@@ -49,7 +50,9 @@ PAUSES_SECONDS = (1, 2, 4, 8, 15, 30)
 NOT_YET = "The database was not cut over yet."
 OVER = "The database was cut over already."
 
-Serve = Callable[[PersonRequest, Watcher], DatabaseOutcome | None]
+# What follows where a direction is over; done when nobody watches it any more, so that an error there is not its own.
+Next = Callable[[], DatabaseOutcome | None]
+Serve = Callable[[PersonRequest, Watcher], Next | None]
 
 
 class Refused(EngineError):
@@ -102,9 +105,10 @@ class Follower:
             return self._after_cutover(following)
         try:
             self._begin(following)
-            return self._keep(following, Direction.FORWARD, self._serve_forward)
+            then = self._keep(following, Direction.FORWARD, self._serve_forward)
         finally:
             following.engine.stop()
+        return None if then is None else then()
 
     def finish_again(self) -> None:
         """Remove what is left where a run was interrupted after it had stored that the database is finished."""
@@ -129,9 +133,16 @@ class Follower:
 
     # --- the loop ---
 
-    def _keep(self, following: Following, direction: Direction, serve: Serve) -> DatabaseOutcome | None:
-        identity = self.note.source_identity if direction is Direction.FORWARD else ""
-        with watching(following, self._alarms, direction=direction, source_identity=identity) as watcher:
+    def _keep(self, following: Following, direction: Direction, serve: Serve) -> Next | None:
+        """Watch one direction until it is over, or released: then None."""
+        note, is_forward = self.note, direction is Direction.FORWARD
+        with watching(
+            following,
+            self._alarms,
+            direction=direction,
+            source_identity=note.source_identity if is_forward else "",
+            published=note.published if is_forward else (),
+        ) as watcher:
             watcher.is_paused = self.note.is_paused and direction is Direction.FORWARD
             return self._look_and_serve(watcher, serve)
 
@@ -152,15 +163,15 @@ class Follower:
                 return
             self._released.wait(min(ASK_SECONDS, left))
 
-    def _look_and_serve(self, watcher: Watcher, serve: Serve) -> DatabaseOutcome | None:
+    def _look_and_serve(self, watcher: Watcher, serve: Serve) -> Next | None:
         began_at = time.monotonic()
         while not self._released.is_set():
             self.job.control.check()
             request = self.requests.pending(self.job.database.id)
             if request is not None:
                 self.is_quiet = False
-                if (outcome := self._answer(request, watcher, serve)) is not None:
-                    return outcome
+                if (then := self._answer(request, watcher, serve)) is not None:
+                    return then
                 continue
             watcher.look()
             native = watcher.following.engine.kind is ApplyKind.SERVER_TO_SERVER
@@ -169,7 +180,7 @@ class Follower:
             self._wait(FIRST_SAMPLE_SECONDS if is_first else SAMPLE_SECONDS)
         return None
 
-    def _answer(self, request: PersonRequest, watcher: Watcher, serve: Serve) -> DatabaseOutcome | None:
+    def _answer(self, request: PersonRequest, watcher: Watcher, serve: Serve) -> Next | None:
         """An error that is expected ends the request, and not the migration."""
         try:
             return serve(request, watcher)
@@ -181,7 +192,7 @@ class Follower:
 
     # --- before the cutover ---
 
-    def _serve_forward(self, request: PersonRequest, watcher: Watcher) -> DatabaseOutcome | None:
+    def _serve_forward(self, request: PersonRequest, watcher: Watcher) -> Next | None:
         match request.kind:
             case RequestKind.PAUSE | RequestKind.CONTINUE:
                 self._rest(request, watcher)
@@ -191,7 +202,7 @@ class Follower:
                 ended = cut_over(watcher.following, self._in_full_after_failover(request, watcher))
                 self._end(request, ended, CutoverResult.DONE)
                 if ended.result is CutoverResult.DONE:
-                    return self._after_cutover(watcher.following)
+                    return partial(self._after_cutover, watcher.following)
             case _:
                 raise Refused(NOT_YET)
         return None
@@ -239,9 +250,10 @@ class Follower:
         self._tell_way_back(back)
         try:
             back.engine.start()
-            return self._keep(back, Direction.REVERSE, self._serve_back)
+            then = self._keep(back, Direction.REVERSE, self._serve_back)
         finally:
             back.engine.stop()
+        return None if then is None else then()
 
     def _tell_way_back(self, back: Following) -> None:
         link = back.link
@@ -264,19 +276,19 @@ class Follower:
             following, lambda link: make_engine(self.job, link, ApplyKind.THROUGH_PORTAL, made_before=False)
         )
 
-    def _serve_back(self, request: PersonRequest, watcher: Watcher) -> DatabaseOutcome | None:
+    def _serve_back(self, request: PersonRequest, watcher: Watcher) -> Next | None:
         match request.kind:
             case RequestKind.GO_BACK:
                 ended = go_back(watcher.following, request)
                 self._end(request, ended, CutoverResult.DONE)
-                return self._left(watcher.following) if ended.result is CutoverResult.DONE else None
+                return partial(self._left, watcher.following) if ended.result is CutoverResult.DONE else None
             case RequestKind.REHEARSE:
                 ended = rehearse(watcher.following, request, back=True)
                 self._end(request, ended, CutoverResult.REHEARSED)
             case RequestKind.FINISH:
                 outcome = self._finish(watcher.following, reopen_left=True)
                 self.requests.end(request, succeeded=True)
-                return outcome
+                return lambda: outcome
             case _:
                 raise Refused(OVER)
         return None
