@@ -249,6 +249,11 @@ class OnlineMove:
         """Clean up as the portal does after a failure."""
         clean_up(self.spec, reporter=self.log, control=Control(fence=self.fence))
 
+    def remove(self) -> None:
+        """Drop everything on both servers, whatever happened."""
+        for name in self.databases:
+            _remove(self, name)
+
     def left_on(self, server: RunningServer, database: str | None = None) -> str:
         """What bears our names on a server, by a look that is not the product's."""
         return server.psql(
@@ -285,8 +290,7 @@ def moving_online(
         yield move
     finally:
         move.stop()
-        for name in names:
-            _remove(move, name)
+        move.remove()
 
 
 def _remove(move: OnlineMove, database: str) -> None:
