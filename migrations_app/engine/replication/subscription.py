@@ -19,8 +19,10 @@ def exists(subscriber: Connection, name: str) -> bool:
     return subscriber.execute(EXISTS, (name,)).fetchone() is not None
 
 
-def create_statement(link: Link, *, publisher_version: int, subscriber_version: int) -> sql.Composed:
+def create_statement(link: Link, *, publisher_version: int, subscriber_version: int, binary: bool) -> sql.Composed:
     """Return CREATE SUBSCRIPTION for a slot that exists and rows that are copied; it is made disabled.
+
+    ``binary``: see binary_form.py.
 
     ``disable_on_error`` stays off: it would disable the subscription for every cut connection as well. Its worker
     tries again every five seconds, and errors that do not pass are seen in their number.
@@ -35,6 +37,8 @@ def create_statement(link: Link, *, publisher_version: int, subscriber_version: 
         options.append(sql.SQL("streaming = parallel").format())
     elif both >= STREAMING_SINCE:
         options.append(sql.SQL("streaming = on").format())
+    if binary:
+        options.append(sql.SQL("binary = true").format())
     if subscriber_version >= ORIGIN_SINCE:
         options.append(sql.SQL("origin = none").format())
     return _create(link, link.name, publications=link.publications, options=sql.SQL(", ").join(options))
@@ -57,7 +61,7 @@ def _create(link: Link, name: str, *, publications: tuple[str, ...], options: sq
 
 
 def alter(subscriber: Connection, name: str, change: str) -> None:
-    """Run ALTER SUBSCRIPTION: ``ENABLE``, ``DISABLE`` or ``SET (slot_name = NONE)``."""
+    """Run ALTER SUBSCRIPTION: ``ENABLE``, ``DISABLE`` or ``SET (...)``."""
     subscriber.execute(sql.SQL("ALTER SUBSCRIPTION {} {}").format(sql.Identifier(name), sql.SQL(change)))
 
 
