@@ -72,7 +72,7 @@ class _Written:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; exit code 1 when an engine of ours or the native one lost something."""
     options = _parser().parse_args(arguments)
-    console = Console(width=max(150, Console().width), highlight=False)
+    console = Console(width=max(190, Console().width), highlight=False)
     engines = _engines(options, console)
     folder = Path(options.folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--pgcopydb", metavar="PATH", default=shutil.which("pgcopydb"), help="the one to compare with")
     parser.add_argument("--plugin", default="test_decoding", help="pgcopydb's output plugin (default: its fastest)")
-    parser.add_argument("--limit", type=float, default=45.0, help="seconds that pgcopydb has for each (default 45)")
+    parser.add_argument("--limit", type=float, default=30.0, help="seconds that pgcopydb has for each (default 30)")
     parser.add_argument("--folder", default=str(CHECKOUT / "var" / "benchmark" / "replication"))
     parser.add_argument("--json", metavar="FILE", help="write every run to this file as well")
     return parser
@@ -204,7 +204,7 @@ def _ended_after_error(engine: Engine) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        engine.end()
+        engine.end(arrived=False)
         raise
 
 
@@ -224,8 +224,8 @@ def _measured(
         connection.execute("SET search_path = public")
         arrived = _wait_for_marker(connection, written.marker, engine, clock, limit)
         seconds, cpu = clock.seconds, clock.cpu_seconds()
-        applied = count(connection, workload.counted) - written.before
-        cost = engine.end()
+        applied, ended = count(connection, workload.counted) - written.before, not engine.is_running
+        cost = engine.end(arrived=arrived)
         copied = facts(connection)
     with place.source.server.connected(SOURCE, read_only=False) as connection:
         connection.execute("SET search_path = public")
@@ -242,6 +242,7 @@ def _measured(
         target_cpu_seconds=cpu[1],
         peak_memory_bytes=cost.peak_memory_bytes,
         arrived=arrived,
+        ended=ended,
         equal=copied == expected,
     )
 

@@ -42,8 +42,8 @@ class Engine(Protocol):
     def is_running(self) -> bool:
         """False when it will not apply any more."""
 
-    def end(self) -> ClientCost:
-        """Stop to apply, and say what it cost this side of the servers."""
+    def end(self, *, arrived: bool) -> ClientCost:
+        """Stop to apply, and say what it cost this side of the servers; ``arrived``: the last row has."""
 
 
 @dataclass
@@ -103,7 +103,7 @@ class Ours(_Pair):
         """False when the apply broke, too."""
         return self._running.is_running
 
-    def end(self) -> ClientCost:
+    def end(self, *, arrived: bool) -> ClientCost:
         """See ``Engine``."""
         return self._running.wait()
 
@@ -146,7 +146,7 @@ class Native(_Pair):
     def written(self, end_lsn: str) -> None:
         """It follows without an end."""
 
-    def end(self) -> ClientCost:
+    def end(self, *, arrived: bool) -> ClientCost:
         """See ``Engine``."""
         with self.target.server.connected(self.name, read_only=False) as connection:
             connection.execute("ALTER SUBSCRIPTION bench DISABLE")
@@ -217,9 +217,12 @@ class Pgcopydb(_Pair):
         """False when it reached its end, or failed."""
         return self._client is not None and self._client.is_running
 
-    def end(self) -> ClientCost:
+    def end(self, *, arrived: bool) -> ClientCost:
         """See ``Engine``."""
         assert self._client is not None
+        deadline = time.monotonic() + END_WITHIN_SECONDS
+        while arrived and self._client.is_running and time.monotonic() < deadline:
+            time.sleep(0.05)  # it knows its end, and may do more before
         self._client.terminate(patience_seconds=END_WITHIN_SECONDS)
         return self._client.wait()
 

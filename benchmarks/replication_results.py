@@ -20,7 +20,7 @@ from benchmarks.results import MIB
 class Run:
     """One workload applied by one engine. ``applied`` is what was visible on the target after ``seconds``.
 
-    ``lag_seconds``: from the end of the writing until everything was visible; None where it was written before.
+    ``ended``: the engine ended by itself before. ``lag_seconds``: from the end of the writing until everything was visible; None where it was written before.
     """
 
     engine: str
@@ -34,6 +34,7 @@ class Run:
     target_cpu_seconds: float
     peak_memory_bytes: int
     arrived: bool
+    ended: bool
     equal: bool
 
     @property
@@ -95,5 +96,6 @@ def _arrived(mine: Sequence[Run]) -> str:
         return "equal"
     if not all(run.arrived for run in mine):
         last = next(run for run in mine if not run.arrived)
-        return f"{last.applied:,} of {last.changes:,} within {last.seconds:.0f} s"
+        how = "then it ended" if last.ended else f"within {last.seconds:.0f} s"
+        return f"{last.applied:,} of {last.changes:,}, {how}"
     return "NOT EQUAL"
