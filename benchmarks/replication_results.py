@@ -20,7 +20,8 @@ from benchmarks.results import MIB
 class Run:
     """One workload applied by one engine. ``applied`` is what was visible on the target after ``seconds``.
 
-    ``ended``: the engine ended by itself before. ``lag_seconds``: from the end of the writing until everything was visible; None where it was written before.
+    ``ended``: the engine ended by itself before. ``lag_seconds``: from the end of the writing until everything was
+    visible; None where it was written before.
     """
 
     engine: str
