@@ -20,9 +20,11 @@ def exists(subscriber: Connection, name: str) -> bool:
 
 
 def create_statement(
-    link: Link, *, publisher_version: int, subscriber_version: int, failover: bool = False
+    link: Link, *, publisher_version: int, subscriber_version: int, binary: bool, failover: bool = False
 ) -> sql.Composed:
     """Return CREATE SUBSCRIPTION for a slot that exists and rows that are copied; it is made disabled.
+
+    ``binary``: see binary_form.py.
 
     ``disable_on_error`` stays off: it would disable the subscription for every cut connection as well. Its worker
     tries again every five seconds, and errors that do not pass are seen in their number. ``failover``: the slot is kept
@@ -38,6 +40,8 @@ def create_statement(
         options.append(sql.SQL("streaming = parallel").format())
     elif both >= STREAMING_SINCE:
         options.append(sql.SQL("streaming = on").format())
+    if binary:
+        options.append(sql.SQL("binary = true").format())
     if subscriber_version >= ORIGIN_SINCE:
         options.append(sql.SQL("origin = none").format())
     if failover and subscriber_version >= FAILOVER_SINCE:
@@ -62,7 +66,7 @@ def _create(link: Link, name: str, *, publications: tuple[str, ...], options: sq
 
 
 def alter(subscriber: Connection, name: str, change: str) -> None:
-    """Run ALTER SUBSCRIPTION: ``ENABLE``, ``DISABLE`` or ``SET (slot_name = NONE)``."""
+    """Run ALTER SUBSCRIPTION: ``ENABLE``, ``DISABLE`` or ``SET (...)``."""
     subscriber.execute(sql.SQL("ALTER SUBSCRIPTION {} {}").format(sql.Identifier(name), sql.SQL(change)))
 
 
