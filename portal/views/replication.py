@@ -119,6 +119,8 @@ def _do(request: HttpRequest, migration: Migration, deed: str, name: str) -> Non
     level = request.POST.get("verification", "")
     if deed in VERIFIED and level in list(VerificationLevel):
         choice["verification"] = VerificationLevel(level)
+    if deed == "finish" and request.POST.get("reopen_source") == "on":
+        choice["reopen_source"] = True
     DEEDS[deed](migration.pk, by=Person(user=person(request), address=address_of(request)), **choice)
 
 
