@@ -47,6 +47,13 @@ FINISH = Subcommand(
     "both servers. The old source stays closed, so that no application writes there unseen; the event log says how to "
     "open it by hand, and --reopen-source opens it now.",
 )
+CLEAN_UP = Subcommand(
+    "clean-up",
+    "clean up both servers again after the end of an online migration",
+    "Remove from both servers what the migration made there and may be left: slots, publications, subscriptions, "
+    "origins, event triggers and our schema; and say what was removed and what is left. An old source that a cutover "
+    "closed stays closed, and no copy is dropped. With --wait, exit code 1 if anything is left.",
+)
 ASKING = (REHEARSE, CUTOVER, PAUSE, CONTINUE, GO_BACK, FINISH)
 VERIFYING = (REHEARSE, CUTOVER, GO_BACK)
 

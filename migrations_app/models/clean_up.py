@@ -39,6 +39,7 @@ class CleanUp(models.Model):
 class CleanUpItem(models.Model):
     """What a clean-up found of one kind in one database of one server: what it removed, and what is left.
 
+    ``kept`` is meant to stay: the notes of a copy that is incomplete.
     ``statements`` remove what is left by hand; ``server_message`` says why it could not be removed, or looked at.
     """
 
@@ -47,6 +48,7 @@ class CleanUpItem(models.Model):
     side = models.CharField(max_length=10, choices=[("source", "Source"), ("target", "Target")])
     server = models.TextField()
     kind = models.CharField(max_length=40)
+    kept = models.JSONField(default=list)
     removed = models.JSONField(default=list)
     left = models.JSONField(default=list)
     statements = models.TextField(blank=True)

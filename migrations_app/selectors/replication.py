@@ -17,6 +17,7 @@ from migrations_app.selectors.alarms import Gauge, gauges_of
 
 BINS = 120
 RATE_SECONDS = 120.0
+TABLE_ROWS = 20
 MIN_SAMPLES = 4
 MIN_SPAN_SECONDS = 6.0
 CLOSE_BYTES = 4 * 1024 * 1024
@@ -117,6 +118,12 @@ class Followed:
     def is_over_alarm(self) -> bool:
         """The slot holds back more of the source's log than was agreed."""
         return bool(self.replication and (self.replication.retained_wal_bytes or 0) > self.alarm_bytes)
+
+    @property
+    def rows(self) -> tuple[Point, ...]:
+        """Some of the points, the newest first, to be read as a table."""
+        every = max(1, -(-len(self.points) // TABLE_ROWS))
+        return tuple(self.points[::-1][::every])
 
     @property
     def seconds_to_alarm(self) -> float | None:

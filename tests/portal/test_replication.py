@@ -68,6 +68,7 @@ def test_it_opens_on_the_replication_and_says_how_far_it_is(browser: Client) -> 
 def test_charts_are_drawn_with_words_for_those_who_do_not_see_them(browser: Client) -> None:
     html = page_of(browser, online())
     assert html.count('<svg class="lines"') == 3
+    assert "The lines as a table" in html and html.count('class="plot-times') == 3
     assert 'aria-label="Lag in seconds, highest' in html and 'aria-label="Written ' in html
 
 
@@ -153,6 +154,21 @@ def test_azures_timeouts_are_reminders_that_end_nothing(browser: Client) -> None
     assert "It has been running for more than 7 days; it waits for its cutover for more than 3 days" in dashboard
     Migration.objects.update(warn_after_days=0, warn_cutover_days=5)
     assert "longer than the" not in words(page_of(browser, migration))
+
+
+def test_without_samples_it_says_why_no_line_is_drawn(browser: Client) -> None:
+    migration = online()
+    Replication.objects.get().samples.all().delete()
+    text = words(page_of(browser, migration))
+    assert "No line can be drawn yet: it takes a few samples" in text and "The lines as a table" not in text
+
+
+def test_while_tables_are_copied_changes_wait_in_the_slot(browser: Client) -> None:
+    migration = online(phase=OnlinePhase.FOLLOWING)
+    update(migration, state="starting", caught_up_at=None, lag_bytes=GIB, lag_seconds=None)
+    assert "Tables are being copied. What changes meanwhile waits" in words(
+        page_of(browser, migration, tab="replication")
+    )
 
 
 def test_a_poll_sends_the_side_as_it_is_now(browser: Client) -> None:
