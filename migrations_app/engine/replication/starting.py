@@ -32,7 +32,7 @@ from migrations_app.engine.table_copy.again import COPIED
 from migrations_app.engine.table_copy.stage import CopyStage
 from migrations_app.engine.table_locks import SourceRewritten
 from migrations_app.engine.target.finish import analyze_rest, durable
-from migrations_app.engine.target.guards import put_guards_to_sleep
+from migrations_app.engine.target.guards import lend_withheld_rights, put_guards_to_sleep
 from migrations_app.engine.target.settings import restore_database_settings
 
 AS_REPLICA = "SET LOCAL session_replication_role = replica"
@@ -182,6 +182,7 @@ def _restore_the_rest(job: DatabaseJob, stage: CopyStage) -> None:
     put_guards_to_sleep(job, ordinary_too=_acts_as_user(job))
     refresh_materialized_views(job)
     restore_owners_and_grants(job, [*stage.dump.pre_data, *stage.dump.post_data])
+    lend_withheld_rights(job)
     restore_large_object_rights(job)
     restore_database_settings(job)
     analyze_rest(job)
