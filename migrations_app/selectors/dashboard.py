@@ -17,7 +17,7 @@ from migrations_app.engine.findings import ACCEPTABLE, Level
 from migrations_app.models import TERMINAL_STATES, Migration, MigrationDatabase, MigrationFinding, State, Substate
 from migrations_app.selectors.alarms import reminders_of
 from migrations_app.selectors.counting import counted
-from migrations_app.selectors.lag import Lag, is_followed, is_resting, lags_of, longest_lag_seconds
+from migrations_app.selectors.lag import Lag, is_followed, is_resting, lags_of, longest_lag_seconds, needs_a_look
 from migrations_app.selectors.migration_page import migrations_with_endpoints
 
 RECENT_DAYS = 7
@@ -113,7 +113,7 @@ def shown_by(show: Show) -> Q:
     """Return the condition under which a migration is counted by one of the five numbers."""
     if show == Show.WAITING:
         failed = Q(state__in=FAILED, ended_at__gte=recently())
-        return Q(state__in=WAITING) | is_resting() | failed | _finished_unproved()
+        return Q(state__in=WAITING) | is_resting() | needs_a_look() | failed | _finished_unproved()
     if show == Show.LAG:
         return is_followed()
     if show == Show.FINISHED:

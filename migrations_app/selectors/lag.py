@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import DurationField, Exists, ExpressionWrapper, F, Max, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Now
 
 from migrations_app.engine.events import Direction
 from migrations_app.engine.replication.apply import ApplyState
@@ -69,6 +70,20 @@ def is_resting() -> Q:
     """Return the condition under which replication waits for a person: it is paused, or stopped at an error."""
     rows = _living().filter(database__migration=OuterRef("pk"), state__in=RESTING)
     return AT_WORK & Q(Exists(rows))
+
+
+def needs_a_look() -> Q:
+    """Return the condition under which a followed migration passed a threshold, or takes longer than was wished."""
+    rows, of = _living().filter(database__migration=OuterRef("pk")), "database__migration__"
+    is_late = Q(lag_seconds__gt=F(f"{of}lag_alarm_seconds"))
+    over = (
+        Q(retained_wal_bytes__gt=F(f"{of}retained_wal_bytes"))
+        | Q(full_in_seconds__lt=F(f"{of}room_alarm_seconds"))
+        | is_late & (Q(caught_up_at__isnull=False) | ~Q(direction=Direction.FORWARD.value))
+    )
+    days = ExpressionWrapper(F("warn_after_days") * Value(timedelta(days=1)), output_field=DurationField())
+    is_long = Q(warn_after_days__gt=0) & Q(started_at__lt=Now() - days) & Q(Exists(rows))
+    return AT_WORK & (Q(Exists(rows.filter(over))) | is_long)
 
 
 def _living() -> QuerySet[Replication]:

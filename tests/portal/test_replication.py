@@ -142,6 +142,19 @@ def test_what_is_watched_is_shown_against_its_threshold(browser: Client) -> None
     assert "2.0 GiB until the disk of its log is full, and the server stops about 30 min below 4 h Too little" in text
 
 
+def test_one_that_still_catches_up_is_on_the_dashboard_when_it_needs_a_look(browser: Client) -> None:
+    migration = online(phase=OnlinePhase.FOLLOWING)
+    dashboard = reverse("dashboard")
+    assert "Needs a look" not in words(browser.get(dashboard).content.decode())
+    update(migration, full_in_seconds=60, caught_up_at=None)
+    assert "The source's room for its log runs out" in words(browser.get(dashboard).content.decode())
+    update(migration, full_in_seconds=None)
+    Migration.objects.update(started_at=timezone.now() - timedelta(days=8))
+    assert "It has been running for more than 7 days" in words(browser.get(dashboard).content.decode())
+    Migration.objects.update(warn_after_days=9)
+    assert "Needs a look" not in words(browser.get(dashboard).content.decode())
+
+
 def test_azures_timeouts_are_reminders_that_end_nothing(browser: Client) -> None:
     migration = online()
     assert "longer than the" not in words(page_of(browser, migration))
