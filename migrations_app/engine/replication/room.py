@@ -80,4 +80,5 @@ class RoomMeter:
     def _growth(self) -> float:
         """Bytes a second by which the slot holds back more; 0 where that is not known yet."""
         (began, first), (ended, last) = self._history[0], self._history[-1]
-        return (last - first) / (ended - began) if ended - began >= LEAST_SECONDS else 0.0
+        span = ended - began
+        return (last - first) / span if span > 0 and span >= LEAST_SECONDS else 0.0
