@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.memory_queue import MemoryPartQueue
 from migrations_app.engine.control import Control
@@ -45,9 +46,11 @@ class ListedRequests:
         self.ended: dict[str, tuple[bool, str]] = {}
         self._lock = threading.Lock()
 
-    def ask(self, kind: RequestKind, database_id: str) -> PersonRequest:
+    def ask(
+        self, kind: RequestKind, database_id: str, verification: VerificationLevel = VerificationLevel.FULL
+    ) -> PersonRequest:
         with self._lock:
-            request = PersonRequest(str(len(self.asked)), kind, database_id, VerificationLevel.FULL)
+            request = PersonRequest(str(len(self.asked)), kind, database_id, verification)
             self.asked.append(request)
         return request
 
@@ -266,16 +269,26 @@ class OnlineMove:
         )
 
 
+Kind = TypeVar("Kind", bound=OnlineMove)
+
+
 @contextmanager
 def moving_online(
-    source: RunningServer, target: RunningServer, work_dir: Path, *, schema: str, count: int = 1, **options: object
-) -> Iterator[OnlineMove]:
+    source: RunningServer,
+    target: RunningServer,
+    work_dir: Path,
+    *,
+    schema: str,
+    count: int = 1,
+    kind: type[Kind] = OnlineMove,  # type: ignore[assignment]
+    **options: object,
+) -> Iterator[Kind]:
     """Make databases of one schema on the source, and remove everything at the end, whatever happened."""
     names = [f"on_{uuid.uuid4().hex[:10]}" for _ in range(count)]
     for name in names:
         source.create_database(name)
         source.psql(schema, database=name)
-    move = OnlineMove(source, target, names, work_dir, **options)  # type: ignore[arg-type]
+    move = kind(source, target, names, work_dir, **options)  # type: ignore[arg-type]
     try:
         yield move
     finally:

@@ -83,7 +83,7 @@ def test_it_says_when_it_is_caught_up(browser: Client) -> None:
     assert "Caught up at" in words(page_of(browser, migration, tab="replication"))
 
 
-def test_it_says_when_it_will_not_catch_up_and_what_to_do(browser: Client) -> None:
+def test_complaint_5_it_says_when_it_will_not_catch_up_and_what_to_do(browser: Client) -> None:
     migration = online(phase=OnlinePhase.FOLLOWING)
     update(migration, lag_bytes=2 * GIB, lag_seconds=600)
     now = timezone.now()

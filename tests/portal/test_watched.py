@@ -25,7 +25,7 @@ def browser(client_of: Callable[[User], Client], dana: User) -> Client:
     return client_of(dana)
 
 
-def test_a_slot_that_holds_back_too_much_is_an_alarm(browser: Client) -> None:
+def test_complaint_19_a_slot_that_holds_back_too_much_is_an_alarm(browser: Client) -> None:
     migration = online()
     update(migration, retained_wal_bytes=12 * GIB)
     text = words(page_of(browser, migration))

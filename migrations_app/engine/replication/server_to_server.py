@@ -13,6 +13,7 @@ from migrations_app.engine.postgres import Connection, Error, errors
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.replication import subscription
 from migrations_app.engine.replication.apply import ApplyKind, ApplyState, ApplyStatus
+from migrations_app.engine.replication.failover import is_failover_slot
 from migrations_app.engine.replication.link import Link
 from migrations_app.engine.replication.logical_slot import START_AGAIN, read_slot
 from migrations_app.engine.replication.lsn import parse_lsn
@@ -76,7 +77,7 @@ class ServerToServer:
         """Make the subscription where it is missing, and enable it."""
         name, link = self._link.name, self._link
         with self._publisher() as publisher:
-            version = publisher.info.server_version
+            version, failover = publisher.info.server_version, is_failover_slot(publisher, name)
             if read_slot(publisher, name) is None:
                 label = link.publisher.endpoint.label
                 raise EngineError(f"There is no replication slot {name} on {label} (any more).", hint=START_AGAIN)
@@ -85,7 +86,9 @@ class ServerToServer:
                 if self._made_before:
                     raise EngineError(self._gone(), hint=GONE_HINT)
                 own = subscriber.info.server_version
-                statement = subscription.create_statement(link, publisher_version=version, subscriber_version=own)
+                statement = subscription.create_statement(
+                    link, publisher_version=version, subscriber_version=own, failover=failover
+                )
                 with self._explained():
                     subscriber.execute(statement)
             self._made_before = True

@@ -11,19 +11,22 @@ from datetime import datetime
 from migrations_app.engine.events import CaughtUp, Direction, ReplicationSampled, Step, StepFinished, StepStarted
 from migrations_app.engine.findings import Level
 from migrations_app.engine.postgres import Connection
-from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.postgres.replication_stream import SlotLost
 from migrations_app.engine.replication import alarms
 from migrations_app.engine.replication.alarms import Alarms
-from migrations_app.engine.replication.apply import ApplyKind, ApplyState, ApplyStatus
+from migrations_app.engine.replication.apply import ApplyState, ApplyStatus
 from migrations_app.engine.replication.drift import Difference, find_drift, tables_made_since
-from migrations_app.engine.replication.heartbeat import SCHEMA, TABLE, beat, read_beat
+from migrations_app.engine.replication.heartbeat import beat, read_beat
 from migrations_app.engine.replication.link import Following
 from migrations_app.engine.replication.logical_slot import START_AGAIN, SlotState, read_slot
-from migrations_app.engine.replication.publication import published_tables
 from migrations_app.engine.replication.room import Room
 from migrations_app.engine.replication.slot_guard import SlotGuard
 from migrations_app.engine.replication.source_identity import is_another, read_source_identity
+from migrations_app.engine.replication.stream_gaps import (
+    PublicationMark,
+    changed_publications,
+    missing_tables,
+)
 from migrations_app.engine.validation.wording import duration
 
 SAMPLE_SECONDS, COMPARE_SECONDS = 2.0, 30.0
@@ -66,7 +69,10 @@ class Sample:
 
 @dataclass
 class Watcher:
-    """Looks with two sessions of its own; used by one thread. ``source_identity`` is that of the slot's beginning."""
+    """Looks with two sessions of its own; used by one thread.
+
+    ``source_identity`` and ``published`` are those of the slot's beginning.
+    """
 
     following: Following
     publisher: Connection
@@ -74,6 +80,7 @@ class Watcher:
     alarms: Alarms
     direction: Direction = Direction.FORWARD
     source_identity: str = ""
+    published: tuple[PublicationMark, ...] = ()
     is_paused: bool = False  # by a person
     is_caught_up: bool = False
     is_drifting: bool = False
@@ -207,7 +214,8 @@ class Watcher:
             self._progress = (status.applied_lsn, sample.source_lsn, now)
             self.alarms.end(alarms.NO_PROGRESS)
             return
-        if now - since < STUCK_SECONDS or sample.lag_bytes < SMALL_BYTES:
+        is_behind = sample.lag_bytes >= SMALL_BYTES or (sample.lag_seconds or 0) >= STUCK_SECONDS
+        if now - since < STUCK_SECONDS or not is_behind:
             return
         self.alarms.raise_(
             alarms.NO_PROGRESS,
@@ -223,8 +231,8 @@ class Watcher:
 
     def _compare(self) -> None:
         self._compare_source()
-        self._compare_subscription()
         if self.direction is Direction.FORWARD:
+            self._compare_publication()
             self._compare_tables()
         self._compare_columns(find_drift(self.publisher, self.subscriber, self.following.link))
 
@@ -240,29 +248,26 @@ class Watcher:
                 fix="Let the cutover compare rows in full; it opens the target only if they are the same.",
             )
 
-    def _compare_subscription(self) -> None:
+    def _compare_publication(self) -> None:
         link = self.following.link
-        if self.following.engine.kind is not ApplyKind.SERVER_TO_SERVER:
-            return
-        published = published_tables(self.publisher, link.publications)
-        known = {
-            (row.schema, row.name) for row in fetch(self.subscriber, "follow_subscribed", _Subscribed, name=link.name)
-        }
-        missing = sorted(f"{schema}.{name}" for schema, name in published - known)
-        expected = {table.full_name for table in link.tables}
-        expected |= {(SCHEMA, TABLE)} if self.following.plan.with_heartbeat else set()
-        missing += sorted(f"{schema}.{name} (not published)" for schema, name in expected - published)
-        if not missing:
+        missing = missing_tables(self.publisher, self.subscriber, self.following)
+        changed = [] if missing else changed_publications(self.publisher, link, self.published)
+        if not missing and not changed:
             self.alarms.end(alarms.NOT_SUBSCRIBED)
             return
+        saw = (
+            f"The changes of these tables do not arrive: {', '.join(missing[:20])}."
+            if missing
+            else f"Somebody changed it meanwhile, so changes may be missing: {', '.join(changed[:20])}."
+        )
         self.alarms.raise_(
             alarms.NOT_SUBSCRIBED,
-            f"subscription {link.name}",
-            f"It does not know these tables: {', '.join(missing[:20])}.",
-            fix="Nobody may change our publication. Start a new migration of this database, unless nothing was changed "
-            "in these tables.",
+            f"publication {link.name}",
+            saw,
+            fix="Nobody may change our publication. Start a new migration of this database; or cut over with full "
+            "verification, which opens the target only if all rows are the same.",
             level=Level.FAILED,
-            episode=" ".join(missing),
+            episode=" ".join([*missing, *changed]),
         )
 
     def _compare_tables(self) -> None:
@@ -300,15 +305,14 @@ class Watcher:
                 self.following.engine.start()
 
 
-@dataclass(frozen=True)
-class _Subscribed:
-    schema: str
-    name: str
-
-
 @contextmanager
 def watching(
-    following: Following, alarms_: Alarms, *, direction: Direction = Direction.FORWARD, source_identity: str = ""
+    following: Following,
+    alarms_: Alarms,
+    *,
+    direction: Direction = Direction.FORWARD,
+    source_identity: str = "",
+    published: tuple[PublicationMark, ...] = (),
 ) -> Iterator[Watcher]:
     """Open the sessions of a watcher; the one on the publisher may write, where a heartbeat is wanted."""
     link, plan = following.link, following.plan
@@ -319,4 +323,4 @@ def watching(
         subscriber = opened.enter_context(
             link.subscriber.connected(link.subscriber_database, purpose="watch", read_only=True)
         )
-        yield Watcher(following, publisher, subscriber, alarms_, direction, source_identity)
+        yield Watcher(following, publisher, subscriber, alarms_, direction, source_identity, published)
