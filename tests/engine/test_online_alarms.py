@@ -105,5 +105,5 @@ def test_complaint_19_log_that_is_held_back_is_told_with_its_state(move: OnlineM
     move.start()
     move.until(lambda: bool(of_code(move, "PM4031")))
     (finding,) = of_code(move, "PM4031")
-    assert finding.level is Level.WARNING and "bytes of the log" in finding.saw
+    assert finding.level is Level.WARNING and "of the log of" in finding.saw
     assert (move.samples[-1].retained_wal_bytes or 0) > 1 and move.samples[-1].wal_status == "reserved"

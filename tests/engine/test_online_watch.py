@@ -152,10 +152,11 @@ def test_a_publication_that_somebody_changed_is_told_and_needs_a_full_comparison
 
 
 def test_a_slot_that_holds_back_too_much_is_dropped_where_that_was_chosen(move: OnlineMove) -> None:
-    move.online = replace(PORTAL, retained_wal_bytes=1, protect_source=True)
+    move.online = replace(PORTAL, retained_wal_bytes=1, protect_source=True, give_up_wal_bytes=2)
     move.start()
     outcome = move.wait()
-    assert outcome.databases[0].error is not None and "was dropped, as chosen" in outcome.databases[0].error.message
+    error = outcome.databases[0].error
+    assert error is not None and "was given up to protect" in error.message and "Resume" in error.hint
     assert "slot" not in move.left_on(move.source)
 
 
@@ -240,7 +241,12 @@ def test_finish_leaves_nothing(move: OnlineMove) -> None:
     move.online = replace(ONLINE, fall_back=True)
     move.run()
     move.ask(RequestKind.CUTOVER)
+    refused = "has_database_privilege('pg_monitor', current_database(), 'CONNECT')"
     move.ask(RequestKind.FINISH)
     assert move.wait().succeeded
+    assert move.source.psql(f"SELECT {refused}", database=move.databases[0]) == "f", "the old source stays closed"
+    move.finished[move.id_of(move.databases[0])] = "identical"
+    swept = move.clean_up_again()
+    assert [(side, before, left) for side, before, _, left in swept] == [("source", [], []), ("target", [], [])]
     assert move.left_on(move.source) == "" and move.left_on(move.target) == ""
     move.assert_same_dump()

@@ -27,12 +27,16 @@ TELL_AFTER_SECONDS, TELL_EVERY_SECONDS = 2.0, 30.0
 
 @dataclass(frozen=True)
 class SlotState:
-    """A slot of the publishing server. Places in the log are bytes; ``wal_status`` is empty before 13."""
+    """A slot of the publishing server. Places in the log are bytes; ``wal_status`` is empty before 13.
+
+    ``safe_bytes`` may be written before max_slot_wal_keep_size is reached, None where nothing limits it, or before 13.
+    """
 
     active_pid: int
     confirmed_lsn: int
     restart_lsn: int
     wal_status: str
+    safe_bytes: int | None = None
 
     @property
     def is_lost(self) -> bool:
