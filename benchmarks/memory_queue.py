@@ -78,6 +78,13 @@ class MemoryPartQueue:
         with self._lock:
             self._entries[part_id].state = "todo"
 
+    def reclaim(self) -> None:
+        """Whoever claimed parts is gone; they may be claimed again."""
+        with self._lock:
+            for entry in self._entries.values():
+                if entry.state == "running":
+                    entry.state = "todo"
+
     def restart(self, table: TablePlan) -> None:
         """All parts of the table must be copied again."""
         with self._lock:

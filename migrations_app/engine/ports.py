@@ -71,6 +71,7 @@ class PersonRequest:
     """One request. ``id`` is the portal's; ``verification`` is the level chosen for this cutover.
 
     ``subject`` names the difference to mend: that of its finding.
+    ``reopen_source``: a finish opens the old source to writers again; else it stays closed.
     """
 
     id: str
@@ -78,6 +79,7 @@ class PersonRequest:
     database_id: str
     verification: VerificationLevel = VerificationLevel.COUNTS
     subject: str = ""
+    reopen_source: bool = False
 
 
 class Requests(Protocol):

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("migrations_app", "0004_online_migration"),
+        ("migrations_app", "0005_watching_and_clean_up"),
     ]
 
     operations = [

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from migrations_app.engine.ports import RequestKind
 from migrations_app.engine.spec import VerificationLevel
-from migrations_app.following import may_continue, may_pause, takes_requests, why_not
-from migrations_app.models import Migration, ReplicationRequest
+from migrations_app.following import is_following, may_continue, may_pause, takes_requests, why_not
+from migrations_app.models import Migration, OldSourceVisitor, ReplicationRequest, Substate
 from migrations_app.models.migration import VERIFICATION_CHOICES
 from migrations_app.selectors.cutover import CutoverPage, cutover_page
 from migrations_app.selectors.differences import differences_of
@@ -55,6 +55,7 @@ SPAN_WORDS = {
     Span.ALL: "All",
 }
 NAME_MAX = 63
+VISITORS_MAX = 50
 
 
 def replication_context(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
@@ -72,6 +73,7 @@ def replication_context(request: HttpRequest, shown: MigrationPage) -> dict[str,
         "requests": _last_requests(shown.migration),
         "differences": differences_of(one.each.database.pk) if one is not None else [],
         "may_mend": may_operate and one is not None and not why_not(one.each, RequestKind.MEND),
+        **_old_source(shown.migration),
     }
 
 
@@ -129,6 +131,8 @@ def _do(request: HttpRequest, migration: Migration, deed: str, name: str) -> Non
         choice["subject"] = request.POST.get("subject", "").replace("\x00", "")
         if request.POST.get("destroys") and request.POST.get("confirm", "").strip() != choice["subject"]:
             raise ActionRefused("Nothing was applied.", hint=f"Type {choice['subject']} to confirm.")
+    if deed == "finish" and request.POST.get("reopen_source") == "on":
+        choice["reopen_source"] = True
     DEEDS[deed](migration.pk, by=Person(user=person(request), address=address_of(request)), **choice)
 
 
@@ -159,6 +163,7 @@ def _cutover_context(request: HttpRequest, migration: Migration, *, database: st
         "levels": VERIFICATION_CHOICES,
         "may_operate": may(request.user, Permission.OPERATE),
         "forms_token": token,
+        **_old_source(migration),
         "poll_url": _poll_url(request, migration, name, token),
         "poll_every": "1s" if page.is_moving else "2s",
     }
@@ -184,6 +189,14 @@ def _forms_token(page: CutoverPage) -> str:
 
 def _database(request: HttpRequest) -> str:
     return request.GET.get("database", "").replace("\x00", "")[:NAME_MAX]
+
+
+def _old_source(migration: Migration) -> dict[str, Any]:
+    """Who was seen in the old source since the cutover; looked for while the way back is open."""
+    rows = OldSourceVisitor.objects.filter(database__migration=migration).select_related("database")
+    visitors = list(rows.order_by("-last_seen_at", "id")[:VISITORS_MAX])
+    is_watching = is_following(migration) and migration.substate == Substate.WAITING_FOR_FALL_BACK
+    return {"visitors": visitors, "watches_old_source": is_watching or bool(visitors)}
 
 
 def _last_requests(migration: Migration) -> list[ReplicationRequest]:

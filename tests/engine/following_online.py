@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.memory_queue import MemoryPartQueue
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import Canceled, EngineError
 from migrations_app.engine.events import CaughtUp, DatabaseFinished, Event, ReplicationSampled, ReplicationStarted
 from migrations_app.engine.migrating import Outcome
-from migrations_app.engine.online import clean_up, migrate
+from migrations_app.engine.online import clean_up, clean_up_again, migrate
 from migrations_app.engine.ports import PersonRequest, RequestKind
 from migrations_app.engine.replication_names import replication_name
 from migrations_app.engine.spec import (
@@ -45,9 +46,15 @@ class ListedRequests:
         self.ended: dict[str, tuple[bool, str]] = {}
         self._lock = threading.Lock()
 
-    def ask(self, kind: RequestKind, database_id: str, subject: str = "") -> PersonRequest:
+    def ask(
+        self,
+        kind: RequestKind,
+        database_id: str,
+        verification: VerificationLevel = VerificationLevel.FULL,
+        subject: str = "",
+    ) -> PersonRequest:
         with self._lock:
-            request = PersonRequest(str(len(self.asked)), kind, database_id, VerificationLevel.FULL, subject)
+            request = PersonRequest(str(len(self.asked)), kind, database_id, verification, subject=subject)
             self.asked.append(request)
         return request
 
@@ -244,7 +251,7 @@ class OnlineMove:
         subject: str = "",
         seconds: float = PATIENCE_SECONDS,
     ) -> tuple[bool, str]:
-        request = self.requests.ask(kind, self.id_of(database or self.databases[0]), subject)
+        request = self.requests.ask(kind, self.id_of(database or self.databases[0]), subject=subject)
 
         def is_answered() -> bool:
             if request.id not in self.requests.ended and (self.thread is None or not self.thread.is_alive()):
@@ -258,6 +265,19 @@ class OnlineMove:
         """Clean up as the portal does after a failure."""
         clean_up(self.spec, reporter=self.log, control=Control(fence=self.fence))
 
+    def remove(self) -> None:
+        """Drop everything on both servers, whatever happened."""
+        for name in self.databases:
+            _remove(self, name)
+
+    def clean_up_again(self) -> list[tuple[str, list[str], list[str], list[str]]]:
+        """Clean up as a person asks: side, and what was found, is kept and is left there, as kinds."""
+        self.fence += 1
+        return [
+            (swept.side.value, *([each.kind for each in part] for part in (swept.before, swept.kept, swept.left)))
+            for _, swept in clean_up_again(self.spec, reporter=self.log, control=Control(fence=self.fence))
+        ]
+
     def left_on(self, server: RunningServer, database: str | None = None) -> str:
         """What bears our names on a server, by a look that is not the product's."""
         return server.psql(
@@ -270,22 +290,31 @@ class OnlineMove:
         )
 
 
+Kind = TypeVar("Kind", bound=OnlineMove)
+
+
 @contextmanager
 def moving_online(
-    source: RunningServer, target: RunningServer, work_dir: Path, *, schema: str, count: int = 1, **options: object
-) -> Iterator[OnlineMove]:
+    source: RunningServer,
+    target: RunningServer,
+    work_dir: Path,
+    *,
+    schema: str,
+    count: int = 1,
+    kind: type[Kind] = OnlineMove,  # type: ignore[assignment]
+    **options: object,
+) -> Iterator[Kind]:
     """Make databases of one schema on the source, and remove everything at the end, whatever happened."""
     names = [f"on_{uuid.uuid4().hex[:10]}" for _ in range(count)]
     for name in names:
         source.create_database(name)
         source.psql(schema, database=name)
-    move = OnlineMove(source, target, names, work_dir, **options)  # type: ignore[arg-type]
+    move = kind(source, target, names, work_dir, **options)  # type: ignore[arg-type]
     try:
         yield move
     finally:
         move.stop()
-        for name in names:
-            _remove(move, name)
+        move.remove()
 
 
 def _remove(move: OnlineMove, database: str) -> None:

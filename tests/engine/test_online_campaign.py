@@ -1,203 +1,271 @@
 """Random runs of online migrations, with whatever may die dying meanwhile. Run with ./run campaign.
 
-``ONLINE_RUNS`` (100) and ``ONLINE_SEED`` (1) say which seeds. Each run draws majors, engine, workload and faults from its seed:
-sessions of both servers ended, servers restarted or killed, the run itself taken over by a newer one, prepared
-transactions, truncates, big transactions. After the cutover every acknowledged transaction must be on the target, and
-every row of every table must be the same on both servers.
+``ONLINE_RUNS`` (100) and ``ONLINE_SEED`` (1) say which seeds; ``ONLINE_RESULTS`` names a file to which a line of JSON is
+added for each. A run draws majors, engine, workload, faults, changes of the schema and the end from its seed: after the
+cutover (and after going back) every acknowledged transaction must be there and every row the same on both servers; what
+cannot be survived must be told, and no cutover succeed after it.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
 
-from migrations_app.engine.errors import LeaseLost, Stopped
 from migrations_app.engine.ports import RequestKind
-from migrations_app.engine.replication import follower
-from migrations_app.engine.spec import ApplyChoice, OnlineOptions
-from tests.engine.following_online import OnlineMove, moving_online
+from migrations_app.engine.replication import follower, watching
+from migrations_app.engine.replication.cutover_steps import CutoverStep
+from migrations_app.engine.spec import ApplyChoice, OnlineOptions, VerificationLevel
+from tests.engine.following_online import moving_online
+from tests.engine.online_dooms import doom, dooms_for
+from tests.engine.online_faults import DURING_COPY, IN_CUTOVER, WHILE_FOLLOWING
+from tests.engine.online_schema_changes import TABLES, Change, change_schema, copy_new_table, settle_new_table, shape
+from tests.engine.online_stage import Stage, WiredMove
 from tests.fixtures.servers import RunningServer, ServerPool
-from tests.fixtures.workload import Workload, fill
+from tests.fixtures.wires import Wire
+from tests.fixtures.workload import DEEDS, Deeds, Workload, fill, truncate
 
 RUNS, FIRST = int(os.environ.get("ONLINE_RUNS", "100")), int(os.environ.get("ONLINE_SEED", "1"))
+RESULTS = os.environ.get("ONLINE_RESULTS", "")
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(900)]
-SETTINGS = {"wal_level": "logical", "max_prepared_transactions": 10, "fsync": "on"}
-CUTOVER_ATTEMPTS = 6
-TABLES = (
+# No test cuts the machine's power: what a killed server has written is in the kernel's hands, synced or not.
+SETTINGS = {"wal_level": "logical", "max_prepared_transactions": 10}
+CUTOVER_ATTEMPTS, PAUSE_SECONDS = 8, 0.02
+STEPS = [step for step in CutoverStep if step not in (CutoverStep.READINESS, CutoverStep.REVERSE)]
+ROWS_OF = (
     "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'shop', 'Sp ace')"
     " ORDER BY 1"
 )
 ROWS = "SELECT count(*), md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))) FROM {} AS t"
-Fault = Callable[[OnlineMove, random.Random], str]
 
 
-def _end_sessions(server: RunningServer, like: str) -> str:
-    return server.psql(
-        "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-        f" AND ({like}) ORDER BY random() LIMIT 2) AS chosen"
+@dataclass(frozen=True)
+class Draw:
+    """What a seed says before anything has happened."""
+
+    seed: int
+    major: int
+    target_major: int
+    engine: ApplyChoice
+    in_child: bool
+    two_phase: bool
+    headroom: int
+    level: VerificationLevel
+    doom: str
+    changes_schema: bool
+    way_back: bool
+
+    def __str__(self) -> str:
+        words = "a process" if self.in_child else "a thread"
+        return f"seed {self.seed}: {self.major} to {self.target_major}, {self.engine.value}, in {words}"
+
+
+def draw(seed: int, dice: random.Random) -> Draw:
+    """Draw a run. Every fourth ends in something that cannot be survived."""
+    major = dice.choice([15, 16, 17, 18])
+    engine = dice.choice([ApplyChoice.SERVER_TO_SERVER, ApplyChoice.THROUGH_PORTAL])
+    kinds = dooms_for(engine)
+    return Draw(
+        seed=seed,
+        major=major,
+        target_major=dice.choice([each for each in (15, 17, 18) if each >= major]),
+        engine=engine,
+        in_child=dice.random() < 0.7,
+        two_phase=dice.random() < 0.5,
+        headroom=dice.choice([0, 1000]),
+        level=dice.choice([VerificationLevel.COUNTS, VerificationLevel.FULL]),
+        doom=kinds[(seed // 4) % len(kinds)].kind if seed % 4 == 0 else "",
+        changes_schema=dice.random() < 0.4,
+        way_back=dice.random() < 0.3,
     )
-
-
-def _end_ours_on_source(move: OnlineMove, dice: random.Random) -> str:
-    return "ours on the source ended: " + _end_sessions(move.source, "application_name LIKE 'pgmig%'")
-
-
-def _end_ours_on_target(move: OnlineMove, dice: random.Random) -> str:
-    likes = "application_name LIKE 'pgmig%' OR backend_type LIKE 'logical replication%apply%'"
-    return "ours on the target ended: " + _end_sessions(move.target, likes)
-
-
-def _restart_source(move: OnlineMove, dice: random.Random) -> str:
-    move.source.restart("fast")
-    return "source restarted"
-
-
-def _restart_target(move: OnlineMove, dice: random.Random) -> str:
-    move.target.restart("fast")
-    return "target restarted"
-
-
-def _crash_source(move: OnlineMove, dice: random.Random) -> str:
-    move.source.kill()
-    time.sleep(dice.random())
-    move.source.start()
-    return "source killed"
-
-
-def _crash_target(move: OnlineMove, dice: random.Random) -> str:
-    move.target.kill()
-    time.sleep(dice.random())
-    move.target.start()
-    return "target killed"
-
-
-def _take_over(move: OnlineMove, dice: random.Random) -> str:
-    """The worker lost its lease; another one takes over."""
-    if move.thread is None or not move.thread.is_alive():
-        return "nobody to take over from"
-    move.control.stop(LeaseLost("Another worker owns the migration."))
-    move.thread.join(60)
-    move.start()
-    return "another run took over"
-
-
-FAULTS: tuple[Fault, ...] = (
-    _end_ours_on_source,
-    _end_ours_on_target,
-    _restart_source,
-    _restart_target,
-    _crash_source,
-    _crash_target,
-    _take_over,
-    _take_over,
-)
 
 
 @pytest.fixture(autouse=True)
 def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower, "SAMPLE_SECONDS", 0.3)
+    monkeypatch.setattr(watching, "COMPARE_SECONDS", 1.0)
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + RUNS))
 def test_a_random_run(servers: ServerPool, tmp_path: Path, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
     dice = random.Random(seed)
-    major = dice.choice([15, 16, 17, 18])
-    engine = dice.choice([ApplyChoice.SERVER_TO_SERVER, ApplyChoice.THROUGH_PORTAL])
-    online = OnlineOptions(apply=engine, cutover_seconds=60, sequence_headroom=dice.choice([0, 1000]))
-    target_major = dice.choice([each for each in (15, 17, 18) if each >= major])
-    said = [f"seed {seed}: {major} to {target_major}, {engine.value}"]
+    drawn = draw(seed, dice)
+    began_at, result, said = time.monotonic(), "FAILED", list[str]()
     try:
-        with (
-            servers.fresh(major, **SETTINGS) as source,
-            servers.fresh(target_major, **SETTINGS) as target,
-            moving_online(source, target, tmp_path, schema="SELECT 1", online=online) as move,
-        ):
-            fill(source, move.databases[0])
-            if engine is ApplyChoice.SERVER_TO_SERVER:  # a subscription cannot look up whole rows with json in them
-                source.psql("ALTER TABLE shop.log ALTER details TYPE jsonb", database=move.databases[0])
-            _run(move, dice, seed=seed, said=said)
+        with _staged(servers, tmp_path, drawn, dice) as stage:
+            said = stage.said
+            _run(stage, drawn)
+        result = "refused" if drawn.doom else "identical"
+    except BaseException as error:
+        said.append(f"{type(error).__name__}: {error}"[:1500])
+        raise
     finally:
-        with capsys.disabled():
-            sys.stdout.write("; ".join(said) + "\n")
-            sys.stdout.flush()
+        _tell(drawn, said, result=result, seconds=time.monotonic() - began_at, capsys=capsys)
 
 
-def _run(move: OnlineMove, dice: random.Random, *, seed: int, said: list[str]) -> None:
-    name = move.databases[0]
-    with Workload(move.source.cluster.conninfo(database=name), seed=seed, two_phase=dice.random() < 0.5) as workload:
-        time.sleep(dice.random())
-        move.start()
-        for _ in range(dice.randint(2, 5)):
-            time.sleep(dice.random() * 3)
-            said.append(dice.choice(FAULTS)(move, dice))
-            _keep_running(move)
-        _until_caught_up(move)
-        before = workload.acknowledged
-        _cut_over(move, dice, said=said)
-        move.until(lambda: move.thread is not None and not move.thread.is_alive())
-        workload.stop()
-    assert move.outcome is not None and move.outcome.succeeded, move.outcome
-    assert workload.acknowledged >= before > 0
-    missing = workload.missing_on(move.target, name)
-    assert not missing, f"{len(missing)} of {workload.acknowledged} acknowledged transactions are lost: {missing[:5]}"
-    assert _contents(move.source, name) == _contents(move.target, name)
-    said.append(f"{workload.acknowledged:,} transactions")
+def _tell(drawn: Draw, said: list[str], *, result: str, seconds: float, capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        sys.stdout.write("; ".join([str(drawn), *said, f"{result} in {seconds:.0f} s"]) + "\n")
+        sys.stdout.flush()
+    if RESULTS:
+        with Path(RESULTS).open("a") as file:
+            file.write(json.dumps(asdict(drawn) | {"said": said, "result": result, "seconds": round(seconds)}) + "\n")
 
 
-def _keep_running(move: OnlineMove) -> None:
-    """The portal calls again what had nothing to do, and lets a person resume what failed."""
-    if move.thread is not None and not move.thread.is_alive():
-        assert move.error is None or isinstance(move.error, Stopped), move.error
-        move.start()
+@contextmanager
+def _staged(servers: ServerPool, tmp_path: Path, drawn: Draw, dice: random.Random) -> Iterator[Stage]:
+    online = OnlineOptions(
+        apply=drawn.engine, cutover_seconds=60, sequence_headroom=drawn.headroom, fall_back=drawn.way_back
+    )
+    with (
+        servers.fresh(drawn.major, **SETTINGS) as source,
+        servers.fresh(drawn.target_major, **SETTINGS) as target,
+        Wire(source.port) as source_wire,
+        Wire(target.port) as target_wire,
+        moving_online(
+            source,
+            target,
+            tmp_path,
+            schema="SELECT 1",
+            kind=WiredMove,
+            online=online,
+            source_wire=source_wire,
+            target_wire=target_wire,
+            in_child=drawn.in_child,
+        ) as move,
+    ):
+        name = move.databases[0]
+        fill(source, name)
+        move.write(TABLES)
+        if drawn.engine is ApplyChoice.SERVER_TO_SERVER:  # a subscription cannot look up whole rows with json in them
+            move.write("ALTER TABLE shop.log ALTER details TYPE jsonb")
+        with Workload(
+            source.cluster.conninfo(database=name),
+            seed=drawn.seed,
+            two_phase=drawn.two_phase,
+            deeds=_mixed(dice),
+            pause_seconds=PAUSE_SECONDS,
+        ) as workload:
+            yield Stage(move, dice, workload)
 
 
-def _until_caught_up(move: OnlineMove) -> None:
-    deadline = time.monotonic() + 180
-    while True:
-        _keep_running(move)
-        try:
-            move.until_caught_up()
-            return
-        except AssertionError:
-            if time.monotonic() > deadline or move.log.failures:
-                raise
+def _mixed(dice: random.Random) -> Deeds:
+    """Each deed more often or less often than usual; but a copy cannot begin where tables are emptied all the time."""
+    often = [(weight, deed, dice.choice([0.2, 1, 1, 2, 4])) for weight, deed in (*DEEDS, (6, shape))]
+    return [(weight * (min(1, factor) if deed is truncate else factor), deed) for weight, deed, factor in often]
 
 
-def _cut_over(move: OnlineMove, dice: random.Random, *, said: list[str]) -> None:
+def _run(stage: Stage, drawn: Draw) -> None:
+    move, dice, said = stage.move, stage.dice, stage.said
+    time.sleep(dice.random())
+    move.start()
+    for _ in range(dice.randint(1, 3)):
+        time.sleep(dice.random() * 2)
+        said.append(dice.choice(DURING_COPY)(stage))
+        stage.keep_running()
+    stage.until_caught_up()
+    for _ in range(dice.randint(1, 3)):
+        said.append(dice.choice(WHILE_FOLLOWING)(stage))
+        time.sleep(dice.random() * 2)
+    change = change_schema(stage) if drawn.changes_schema and not drawn.doom else None
+    stage.until_caught_up()
+    if drawn.doom:
+        _be_doomed(stage, drawn)
+        return
+    is_late = settle_new_table(stage, change)
+    before = stage.workload.acknowledged
+    _cross(stage, RequestKind.CUTOVER, drawn.level)
+    stage.workload.stop()
+    assert stage.workload.acknowledged >= before > 0
+    _finish(stage, drawn, change if is_late else None)
+    said.append(f"transactions: {stage.workload.acknowledged}")
+
+
+def _be_doomed(stage: Stage, drawn: Draw) -> None:
+    (kind,) = [each for each in dooms_for(drawn.engine) if each.kind == drawn.doom]
+    doom(stage, kind)
+    stage.said.append(f"transactions: {stage.workload.acknowledged}")
+    stage.workload.stop()
+
+
+def _cross(stage: Stage, kind: RequestKind, level: VerificationLevel) -> None:
     """A cutover that met a prepared or a long transaction, or a fault, is undone: then people try again."""
     for attempt in range(CUTOVER_ATTEMPTS):
-        if attempt == 0 and dice.random() < 0.2:
-            succeeded, message = _disturbed_cutover(move, dice, said=said)
+        if attempt == 0 and stage.dice.random() < 0.6:
+            succeeded, message = _disturbed(stage, kind, level)
         else:
-            succeeded, message = move.answer(RequestKind.CUTOVER, seconds=120)
+            succeeded, message = stage.answer(kind, level=level)
         if succeeded:
             return
-        said.append(f"cutover undone ({message[:90]})")
+        stage.said.append(f"cutover undone ({message[:90]})")
         time.sleep(1)
+        stage.until_close()
     raise AssertionError(f"no cutover in {CUTOVER_ATTEMPTS} attempts")
 
 
-def _disturbed_cutover(move: OnlineMove, dice: random.Random, *, said: list[str]) -> tuple[bool, str]:
-    request = move.requests.ask(RequestKind.CUTOVER, move.id_of(move.databases[0]))
+def _disturbed(stage: Stage, kind: RequestKind, level: VerificationLevel) -> tuple[bool, str]:
+    """The run ends as a step begins, or anything happens at any time of it."""
+    stage.keep_running()
+    if stage.dice.random() < 0.5:
+        stage.stop_at = stage.dice.choice(STEPS)
+        answered = stage.answer(kind, level=level)
+        stage.stop_at = None
+        return answered
+    number = stage.ask(kind, level=level)
+    time.sleep(stage.dice.random() * 2)
+    stage.said.append("in the cutover " + stage.dice.choice(IN_CUTOVER)(stage))
+    stage.until(lambda: number in stage.move.requests.ended, why="answer")
+    return stage.move.requests.ended[number]
 
-    def is_answered() -> bool:
-        if request.id not in move.requests.ended:
-            _keep_running(move)
-        return request.id in move.requests.ended
 
-    _keep_running(move)
-    time.sleep(dice.random() * 2)
-    said.append("in the cutover " + dice.choice(FAULTS)(move, dice))
-    move.until(is_answered, 180)
-    return move.requests.ended[request.id]
+def _finish(stage: Stage, drawn: Draw, late: Change | None) -> None:
+    move, name = stage.move, stage.database
+    if late is not None:
+        copy_new_table(stage)
+    _must_be_same(stage, stage.workload, move.target)
+    if drawn.way_back and late is None:
+        _go_back(stage, drawn)
+    elif drawn.way_back:
+        succeeded, why = stage.answer(RequestKind.FINISH)
+        assert succeeded, why
+    stage.until(lambda: stage.has_ended, why="the end")
+    assert move.outcome is not None and (move.outcome.succeeded or late is not None), move.outcome
+    for server in (move.source, move.target):
+        assert move.left_on(server, name) == ""
+
+
+def _go_back(stage: Stage, drawn: Draw) -> None:
+    """People work on the new server, things happen, and they go back to the old one."""
+    target = stage.move.target.cluster.conninfo(database=stage.database)
+    with Workload(target, seed=drawn.seed, first=10, deeds=_mixed(stage.dice)) as workload:
+        for _ in range(stage.dice.randint(1, 2)):
+            time.sleep(1 + stage.dice.random())
+            stage.said.append("on the way back " + stage.dice.choice(IN_CUTOVER)(stage))
+            stage.keep_running()
+        before = workload.acknowledged
+        _cross(stage, RequestKind.GO_BACK, drawn.level)
+        workload.stop()
+        assert workload.acknowledged >= before > 0
+    _must_be_same(stage, workload, stage.move.source)
+    stage.said.append(f"gone back: {workload.acknowledged} transactions")
+
+
+def _must_be_same(stage: Stage, workload: Workload, entered: RunningServer) -> None:
+    missing = workload.missing_on(entered, stage.database)
+    assert not missing, f"{len(missing)} of {workload.acknowledged} acknowledged transactions are lost: {missing[:5]}"
+    source, target = (_contents(server, stage.database) for server in (stage.move.source, stage.move.target))
+    assert source == target, {name: (source.get(name), target.get(name)) for name in source | target
+                              if source.get(name) != target.get(name)}  # fmt: skip
 
 
 def _contents(server: RunningServer, database: str) -> dict[str, str]:
-    names = server.psql(TABLES, database=database).splitlines()
+    names = server.psql(ROWS_OF, database=database).splitlines()
     return {name: server.psql(ROWS.replace("{}", name), database=database) for name in names}

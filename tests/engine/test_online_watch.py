@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from migrations_app.engine.events import Direction
 from migrations_app.engine.ports import RequestKind
 from migrations_app.engine.replication import follower, watching
 from migrations_app.engine.replication.apply import ApplyKind, ApplyState
-from migrations_app.engine.spec import ApplyChoice, OnlineOptions
+from migrations_app.engine.spec import ApplyChoice, OnlineOptions, VerificationLevel
 from tests.engine.following_online import OnlineMove, moving_online
 from tests.fixtures.servers import RunningServer, ServerPool
 
@@ -56,10 +57,19 @@ def found(move: OnlineMove, code: str) -> bool:
     return any(finding.code == code for finding in move.log.findings)
 
 
-def test_lag_is_measured_in_bytes_and_in_seconds(move: OnlineMove) -> None:
+def test_complaint_11_lag_is_measured_in_bytes_and_in_seconds(move: OnlineMove) -> None:
+    """pgcopydb #518: what another database writes is no lag, and a database where nothing happens is not behind."""
     move.start()
     move.until_caught_up()
+    with move.source.fresh_database() as other:
+        move.source.psql(
+            "CREATE TABLE noise AS SELECT g, repeat('x', 300) FROM generate_series(1, 20000) g", database=other
+        )
+        looks = len(move.samples)
+        move.until(lambda: len(move.samples) > looks + 3)
+    assert all((sample.lag_seconds or 0) < 5 for sample in move.samples[looks:])
     sample = move.samples[-1]
+    assert sample.lag_bytes < 1024 * 1024
     assert sample.lag_seconds is not None and sample.lag_seconds < 5
     assert sample.retained_wal_bytes is not None and sample.wal_status == "reserved"
     assert sample.source_lsn >= sample.status.applied_lsn > 0
@@ -104,7 +114,7 @@ def test_a_table_that_was_made_since_is_named(move: OnlineMove) -> None:
     move.until(lambda: any("Over: table public.late" in note for note in move.log.notes))
 
 
-def test_a_slot_that_somebody_dropped_ends_the_database(move: OnlineMove) -> None:
+def test_complaint_26_a_slot_that_somebody_dropped_ends_the_database(move: OnlineMove) -> None:
     """PeerDB #3352: the slot is missing after a failover."""
     move.online = ONLINE
     move.run()
@@ -118,11 +128,35 @@ def test_a_slot_that_somebody_dropped_ends_the_database(move: OnlineMove) -> Non
     assert ended.error is not None and "no replication slot" in ended.error.message
 
 
+@ENGINES
+def test_a_publication_that_somebody_changed_is_told_and_needs_a_full_comparison(
+    move: OnlineMove, online: OnlineOptions
+) -> None:
+    """A change was not sent and nothing shows it any more: numbers of rows are the same, their content is not."""
+    move.online = online
+    move.start()
+    move.until_caught_up()
+    name = move.name_of(move.databases[0])
+    move.write(f"ALTER PUBLICATION {name} DROP TABLE ONLY orders")
+    move.write("UPDATE orders SET what = 'not sent' WHERE id = 1")
+    move.write(f"ALTER PUBLICATION {name} ADD TABLE ONLY orders")
+    if online is ONLINE:
+        move.start()
+    move.until(lambda: found(move, "PM4036"))
+    quick = move.requests.ask(RequestKind.CUTOVER, move.id_of(move.databases[0]), VerificationLevel.COUNTS)
+    move.until(lambda: quick.id in move.requests.ended)
+    refused, why = move.requests.ended[quick.id]
+    assert not refused and "Somebody changed what the publication" in why and "public.orders" in why
+    full, why = move.answer(RequestKind.CUTOVER)
+    assert not full and "not the same on both servers" in why
+
+
 def test_a_slot_that_holds_back_too_much_is_dropped_where_that_was_chosen(move: OnlineMove) -> None:
-    move.online = replace(PORTAL, retained_wal_bytes=1, protect_source=True)
+    move.online = replace(PORTAL, retained_wal_bytes=1, protect_source=True, give_up_wal_bytes=2)
     move.start()
     outcome = move.wait()
-    assert outcome.databases[0].error is not None and "was dropped, as chosen" in outcome.databases[0].error.message
+    error = outcome.databases[0].error
+    assert error is not None and "was given up to protect" in error.message and "Resume" in error.hint
     assert "slot" not in move.left_on(move.source)
 
 
@@ -191,6 +225,10 @@ def test_there_and_back_again(move: OnlineMove) -> None:
     refused, why = move.answer(RequestKind.GO_BACK)
     assert not refused and "not cut over yet" in why
     move.ask(RequestKind.CUTOVER)
+    move.until(lambda: any(sample.direction is Direction.REVERSE for sample in move.samples))
+    ours = "application_name LIKE 'pgmig%' AND datname = current_database()"
+    ended = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {ours}"
+    assert move.target.psql(ended, database=move.databases[0]).strip() != "0"
     move.target.psql("INSERT INTO orders (what) VALUES ('on the new one')", database=move.databases[0])
     move.until_same("orders")
     move.ask(RequestKind.GO_BACK)
@@ -203,7 +241,12 @@ def test_finish_leaves_nothing(move: OnlineMove) -> None:
     move.online = replace(ONLINE, fall_back=True)
     move.run()
     move.ask(RequestKind.CUTOVER)
+    refused = "has_database_privilege('pg_monitor', current_database(), 'CONNECT')"
     move.ask(RequestKind.FINISH)
     assert move.wait().succeeded
+    assert move.source.psql(f"SELECT {refused}", database=move.databases[0]) == "f", "the old source stays closed"
+    move.finished[move.id_of(move.databases[0])] = "identical"
+    swept = move.clean_up_again()
+    assert [(side, before, left) for side, before, _, left in swept] == [("source", [], []), ("target", [], [])]
     assert move.left_on(move.source) == "" and move.left_on(move.target) == ""
     move.assert_same_dump()

@@ -10,9 +10,13 @@ from migrations_app.engine.job import DatabaseJob
 
 RETAINED, NO_PROGRESS, DRIFT, OTHER_SERVER = "PM4031", "PM4032", "PM4033", "PM4034"
 APPLY_BROKEN, NOT_SUBSCRIBED, MADE_SINCE = "PM4035", "PM4036", "PM4037"
+ROOM, LAG = "PM4041", "PM4042"
 
 WHY = {
     RETAINED: "The source keeps its log until the changes are applied. When its disk is full, it stops.",
+    ROOM: "The source keeps its log until the changes are applied. When there is no room for more, it stops, or throws "
+    "away what the slot needs.",
+    LAG: "A cutover would block writes for as long as it takes to apply what is missing.",
     NO_PROGRESS: "Changes are made on the publishing server and none arrives.",
     DRIFT: "Changes of it could not be applied, or would be applied in part. The apply rests where they would, goes on "
     "by itself when both sides are alike again, and nothing is cut over before that.",

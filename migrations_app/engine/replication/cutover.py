@@ -96,7 +96,7 @@ class Attempt:
 
     def _prepare(self, crossing: Crossing) -> str:
         """What may take its time is done here, while the application works on."""
-        readiness = look_at_readiness(crossing, with_reverse=self.with_reverse)
+        readiness = look_at_readiness(crossing, with_reverse=self.with_reverse, level=self.request.verification)
         readiness.require()
         self._views = refresh_before(crossing.job)
         bring_large_objects_in_step(crossing)

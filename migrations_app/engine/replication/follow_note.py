@@ -10,6 +10,7 @@ from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import Connection
 from migrations_app.engine.replication.apply import ApplyKind
 from migrations_app.engine.replication.plan import FollowedTable, Identity, ReplicationPlan, Treatment
+from migrations_app.engine.replication.stream_gaps import PublicationMark
 
 KIND, KEY = "replication", "now"
 
@@ -18,9 +19,9 @@ KIND, KEY = "replication", "now"
 class FollowNote:
     """How a database is followed. ``begins_at_lsn`` is where the slot begins; the copy shows what was before.
 
-    ``source_identity`` is the system identifier and time line of the source. ``apply_began`` tells that the apply
-    engine was started once; ``is_paused`` that a person let it rest. ``losses`` names objects that could not be
-    restored.
+    ``source_identity`` is the system identifier and time line of the source, ``published`` the publications as they
+    were made. ``apply_began`` tells that the apply engine was started once; ``is_paused`` that a person let it rest.
+    ``losses`` names objects that could not be restored.
     """
 
     engine: ApplyKind
@@ -31,6 +32,7 @@ class FollowNote:
     apply_began: bool = False
     is_paused: bool = False
     losses: tuple[str, ...] = ()
+    published: tuple[PublicationMark, ...] = ()
 
 
 def read_note(job: DatabaseJob, connection: Connection) -> FollowNote | None:
@@ -73,6 +75,7 @@ def _note(found: dict[str, Any]) -> FollowNote:
             "plan": ReplicationPlan(
                 plan["name"], tables, plan["with_heartbeat"], tuple((s, n) for s, n in plan.get("again", ()))
             ),
+            "published": tuple(PublicationMark(**mark) for mark in found.get("published", ())),
         }
     )
 

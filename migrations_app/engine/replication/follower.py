@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from migrations_app.engine.errors import ConnectionFailed, ConnectionLost, EngineError, Stopped
 from migrations_app.engine.events import (
@@ -38,19 +40,27 @@ from migrations_app.engine.replication.follow_note import FollowNote, write_note
 from migrations_app.engine.replication.link import Following
 from migrations_app.engine.replication.logical_slot import read_slot
 from migrations_app.engine.replication.mending import mend
+from migrations_app.engine.replication.old_source import OldSourceWatch
 from migrations_app.engine.replication.plan import ReplicationPlan
 from migrations_app.engine.replication.plan_changes import PlanChanged
 from migrations_app.engine.replication.rehearsal import rehearse
+from migrations_app.engine.replication.source_identity import is_another, read_source_identity
 from migrations_app.engine.replication.starting import link_of
 from migrations_app.engine.replication.watching import SAMPLE_SECONDS, Watcher, watching
+from migrations_app.engine.spec import VerificationLevel
 
 ASK_SECONDS = 0.5
+OLD_SOURCE_SECONDS = 5.0
 FIRST_SAMPLE_SECONDS, FIRST_SECONDS = 0.4, 5.0  # who only looks whether all is well should not wait long
 PAUSES_SECONDS = (1, 2, 4, 8, 15, 30)
 NOT_YET = "The database was not cut over yet."
 OVER = "The database was cut over already."
 
-Serve = Callable[[PersonRequest, Watcher], DatabaseOutcome | None]
+logger = logging.getLogger(__name__)
+
+# What follows where a direction is over; done when nobody watches it any more, so that an error there is not its own.
+Next = Callable[[], DatabaseOutcome | None]
+Serve = Callable[[PersonRequest, Watcher], Next | None]
 
 
 class Refused(EngineError):
@@ -105,13 +115,18 @@ class Follower:
             return self._after_cutover(following)
         try:
             self._begin(following)
-            return self._keep(following, Direction.FORWARD, self._serve_forward)
+            then = self._keep(following, Direction.FORWARD, self._serve_forward)
         finally:
             following.engine.stop()
+        return None if then is None else then()
 
     def finish_again(self) -> None:
         """Remove what is left where a run was interrupted after it had stored that the database is finished."""
-        finish(self._forward(), reopen_left=self.job.spec.online.fall_back)
+        request = self.requests.pending(self.job.database.id)
+        is_asked = request is not None and request.kind is RequestKind.FINISH
+        finish(self._forward(), reopen_left=is_asked and request is not None and request.reopen_source)
+        if request is not None and is_asked:
+            self.requests.end(request, succeeded=True)
 
     def _forward(self) -> Following:
         link = link_of(self.job, self.note.plan)
@@ -139,9 +154,16 @@ class Follower:
 
     # --- the loop ---
 
-    def _keep(self, following: Following, direction: Direction, serve: Serve) -> DatabaseOutcome | None:
-        identity = self.note.source_identity if direction is Direction.FORWARD else ""
-        with watching(following, self._alarms, direction=direction, source_identity=identity) as watcher:
+    def _keep(self, following: Following, direction: Direction, serve: Serve) -> Next | None:
+        """Watch one direction until it is over, or released: then None."""
+        note, is_forward = self.note, direction is Direction.FORWARD
+        with watching(
+            following,
+            self._alarms,
+            direction=direction,
+            source_identity=note.source_identity if is_forward else "",
+            published=note.published if is_forward else (),
+        ) as watcher:
             watcher.is_paused = self.note.is_paused and direction is Direction.FORWARD
             return self._look_and_serve(watcher, serve)
 
@@ -162,24 +184,27 @@ class Follower:
                 return
             self._released.wait(min(ASK_SECONDS, left))
 
-    def _look_and_serve(self, watcher: Watcher, serve: Serve) -> DatabaseOutcome | None:
+    def _look_and_serve(self, watcher: Watcher, serve: Serve) -> Next | None:
         began_at = time.monotonic()
+        old_source = _OldSource(self.job) if watcher.direction is Direction.REVERSE else None
         while not self._released.is_set():
             self.job.control.check()
             request = self.requests.pending(self.job.database.id)
             if request is not None:
                 self.is_quiet = False
-                if (outcome := self._answer(request, watcher, serve)) is not None:
-                    return outcome
+                if (then := self._answer(request, watcher, serve)) is not None:
+                    return then
                 continue
             watcher.look()
+            if old_source is not None:
+                old_source.look_now_and_then()
             native = watcher.following.engine.kind is ApplyKind.SERVER_TO_SERVER
             self.is_quiet = native and watcher.is_caught_up
             is_first = not watcher.is_caught_up and time.monotonic() - began_at < FIRST_SECONDS
             self._wait(FIRST_SAMPLE_SECONDS if is_first else SAMPLE_SECONDS)
         return None
 
-    def _answer(self, request: PersonRequest, watcher: Watcher, serve: Serve) -> DatabaseOutcome | None:
+    def _answer(self, request: PersonRequest, watcher: Watcher, serve: Serve) -> Next | None:
         """An error that is expected ends the request, and not the migration."""
         try:
             return serve(request, watcher)
@@ -191,7 +216,7 @@ class Follower:
 
     # --- before the cutover ---
 
-    def _serve_forward(self, request: PersonRequest, watcher: Watcher) -> DatabaseOutcome | None:
+    def _serve_forward(self, request: PersonRequest, watcher: Watcher) -> Next | None:
         match request.kind:
             case RequestKind.PAUSE | RequestKind.CONTINUE:
                 self._rest(request, watcher)
@@ -200,13 +225,21 @@ class Follower:
             case RequestKind.REHEARSE:
                 self._end(request, rehearse(watcher.following, request), CutoverResult.REHEARSED)
             case RequestKind.CUTOVER:
-                ended = cut_over(watcher.following, request)
+                ended = cut_over(watcher.following, self._in_full_after_failover(request, watcher))
                 self._end(request, ended, CutoverResult.DONE)
                 if ended.result is CutoverResult.DONE:
-                    return self._after_cutover(watcher.following)
+                    return partial(self._after_cutover, watcher.following)
             case _:
                 raise Refused(NOT_YET)
         return None
+
+    def _in_full_after_failover(self, request: PersonRequest, watcher: Watcher) -> PersonRequest:
+        """What a failover lost of the source may be on the target, or the other way round: only rows tell."""
+        now = read_source_identity(watcher.publisher)
+        if request.verification is VerificationLevel.FULL or not is_another(self.note.source_identity, now):
+            return request
+        self.job.note("The source failed over since the copy: every row is compared, whatever was asked for.")
+        return replace(request, verification=VerificationLevel.FULL)
 
     def _rest(self, request: PersonRequest, watcher: Watcher) -> None:
         is_paused = request.kind is RequestKind.PAUSE
@@ -243,9 +276,10 @@ class Follower:
         self._tell_way_back(back)
         try:
             back.engine.start()
-            return self._keep(back, Direction.REVERSE, self._serve_back)
+            then = self._keep(back, Direction.REVERSE, self._serve_back)
         finally:
             back.engine.stop()
+        return None if then is None else then()
 
     def _tell_way_back(self, back: Following) -> None:
         link = back.link
@@ -268,21 +302,21 @@ class Follower:
             following, lambda link: make_engine(self.job, link, ApplyKind.THROUGH_PORTAL, made_before=False)
         )
 
-    def _serve_back(self, request: PersonRequest, watcher: Watcher) -> DatabaseOutcome | None:
+    def _serve_back(self, request: PersonRequest, watcher: Watcher) -> Next | None:
         match request.kind:
             case RequestKind.GO_BACK:
                 ended = go_back(watcher.following, request)
                 self._end(request, ended, CutoverResult.DONE)
-                return self._left(watcher.following) if ended.result is CutoverResult.DONE else None
+                return partial(self._left, watcher.following) if ended.result is CutoverResult.DONE else None
             case RequestKind.MEND:
                 self.requests.end(request, succeeded=True, message=mend(watcher, request.subject))
             case RequestKind.REHEARSE:
                 ended = rehearse(watcher.following, request, back=True)
                 self._end(request, ended, CutoverResult.REHEARSED)
             case RequestKind.FINISH:
-                outcome = self._finish(watcher.following, reopen_left=True)
+                outcome = self._finish(watcher.following, reopen_left=request.reopen_source)
                 self.requests.end(request, succeeded=True)
-                return outcome
+                return lambda: outcome
             case _:
                 raise Refused(OVER)
         return None
@@ -298,3 +332,20 @@ class Follower:
         """The source is in use again; what is on the target stays there as a copy of that moment."""
         finish(following, reopen_left=False)
         return DatabaseOutcome(self.job.database.id, NOT_VERIFIED)
+
+
+class _OldSource:
+    """Who still comes to the old source while the way back is open; one that cannot be looked at has no visitors."""
+
+    def __init__(self, job: DatabaseJob) -> None:
+        self._watch = OldSourceWatch(job, is_subscriber=True)
+        self._looked_at = -OLD_SOURCE_SECONDS
+
+    def look_now_and_then(self) -> None:
+        if time.monotonic() - self._looked_at < OLD_SOURCE_SECONDS:
+            return
+        self._looked_at = time.monotonic()
+        try:
+            self._watch.look()
+        except (ConnectionLost, ConnectionFailed) as error:
+            logger.info("the old source cannot be looked at: %s", error)

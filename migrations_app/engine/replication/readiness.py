@@ -9,17 +9,26 @@ from migrations_app.engine.errors import EngineError
 from migrations_app.engine.events import Direction
 from migrations_app.engine.postgres import Connection
 from migrations_app.engine.postgres.queries.reading import fetch, fetch_one
+from migrations_app.engine.providers.parameters import how_to_allow_replication
 from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.engine.replication.crossing import Crossing
 from migrations_app.engine.replication.database_access import IS_SUPERUSER, may_close
 from migrations_app.engine.replication.drift import find_drift, tables_made_since
 from migrations_app.engine.replication.fence import other_sessions, prepared_transactions, run_tag
+from migrations_app.engine.replication.follow_note import look_up_note
+from migrations_app.engine.replication.link import Following
 from migrations_app.engine.replication.logical_slot import SlotState, read_slot
 from migrations_app.engine.replication.lsn import lsn_text
+from migrations_app.engine.replication.stream_gaps import doubts
+from migrations_app.engine.spec import VerificationLevel
 
 INSERTED_UP_TO = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8"
 LAG_LIMIT_BYTES = 64 * 1024 * 1024
 LONG_TRANSACTION_SECONDS = 30
+COMPARE_ROWS = (
+    "Cut over with full verification, which opens the target only if all rows are the same; or start a new migration "
+    "of this database."
+)
 MAY_END = (
     "SELECT pg_catalog.pg_has_role(current_user, 'pg_signal_backend', 'USAGE')"
     " OR bool_and(pg_catalog.pg_has_role(current_user, r, 'USAGE')) FROM unnest(%s::text[]) r"
@@ -79,9 +88,10 @@ class Readiness:
             )
 
 
-def look_at_readiness(crossing: Crossing, *, with_reverse: bool) -> Readiness:
+def look_at_readiness(crossing: Crossing, *, with_reverse: bool, level: VerificationLevel) -> Readiness:
     """Look for obstacles on the server that is left, and at the apply; ``with_reverse``: on the one entered as well.
 
+    ``level`` is the verification behind the fence: a doubt that rows settle is no obstacle where all are compared.
     Raises ``EngineError`` where it cannot look.
     """
     job, database = crossing.job, crossing.job.database.source_name
@@ -95,6 +105,7 @@ def look_at_readiness(crossing: Crossing, *, with_reverse: bool) -> Readiness:
             *_of_transactions(crossing, connection),
             *_of_subscriptions(crossing, connection),
             *_of_definitions(crossing, connection),
+            *_of_the_stream(crossing, connection, level),
         ]
     if with_reverse:
         obstacles += _of_the_way_back(crossing)
@@ -120,6 +131,22 @@ def _of_the_apply(crossing: Crossing, slot: SlotState | None, *, server_lsn: int
         )
         return lag_bytes, [Obstacle(saw, f"Wait until it is less than {LAG_LIMIT_BYTES:,} bytes.")]
     return lag_bytes, []
+
+
+def _of_the_stream(crossing: Crossing, publisher: Connection, level: VerificationLevel) -> Iterator[Obstacle]:
+    """Looked at now, since the last look of whoever follows may be half a minute old."""
+    if level is VerificationLevel.FULL or crossing.direction is not Direction.FORWARD:
+        return
+    job, link = crossing.job, crossing.link
+    with link.subscriber.connected(link.subscriber_database, purpose="readiness", read_only=True) as subscriber:
+        note = look_up_note(job)
+        if note is None:
+            return
+        following = Following(job, crossing.plan, link, crossing.engine)
+        for doubt in doubts(
+            publisher, subscriber, following, marks=note.published, source_identity=note.source_identity
+        ):
+            yield Obstacle(doubt, COMPARE_ROWS)
 
 
 def _of_rights(crossing: Crossing, connection: Connection, users: list[str]) -> Iterator[Obstacle]:
@@ -179,7 +206,8 @@ def _of_the_way_back(crossing: Crossing) -> Iterator[Obstacle]:
         yield Obstacle(saw, "Set wal_level to logical there and restart it, or cut over without a way back.")
     if not rights.may_replicate:
         saw = f"{user} may not make a replication slot on {label}."
-        yield Obstacle(saw, f"Run there as an administrator: ALTER ROLE {user} REPLICATION;")
+        remedy = how_to_allow_replication(job.target_provider, user)
+        yield Obstacle(saw, f"{remedy.text} {remedy.script}".strip())
     if not rights.may_create:
         saw = f"{user} may not make a publication in {job.database.target_name} on {label}."
         yield Obstacle(saw, f"Run there as its owner: GRANT CREATE ON DATABASE {job.database.target_name} TO {user};")

@@ -79,7 +79,7 @@ def rehearse(following: Following, request: PersonRequest, *, back: bool = False
 def _rehearse(crossing: Crossing, level: VerificationLevel) -> CutoverEnded:
     job, parts = crossing.job, list[Part]()
     with step(crossing, CutoverStep.READINESS) as said:
-        readiness = look_at_readiness(crossing, with_reverse=job.spec.online.fall_back)
+        readiness = look_at_readiness(crossing, with_reverse=job.spec.online.fall_back, level=level)
         readiness.require()
         said.append(f"{readiness.lag_bytes:,} bytes behind")
     works: list[tuple[CutoverStep, Callable[[Crossing], Part]]] = [

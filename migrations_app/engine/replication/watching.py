@@ -12,25 +12,35 @@ from migrations_app.engine.events import CaughtUp, Direction, ReplicationSampled
 from migrations_app.engine.findings import Level, ScriptUse
 from migrations_app.engine.plan import TablePlan
 from migrations_app.engine.postgres import Connection
-from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.postgres.replication_stream import SlotLost
 from migrations_app.engine.replication import alarms
 from migrations_app.engine.replication.alarms import Alarms
-from migrations_app.engine.replication.apply import ApplyKind, ApplyState, ApplyStatus
+from migrations_app.engine.replication.apply import ApplyState, ApplyStatus
 from migrations_app.engine.replication.difference import Difference, current_lsn
 from migrations_app.engine.replication.drift import find_drift, tables_made_since
-from migrations_app.engine.replication.heartbeat import SCHEMA, TABLE, beat, read_beat
+from migrations_app.engine.replication.heartbeat import beat, read_beat
 from migrations_app.engine.replication.link import Following
-from migrations_app.engine.replication.logical_slot import START_AGAIN, SlotState, drop_slot, read_slot
+from migrations_app.engine.replication.logical_slot import START_AGAIN, SlotState, read_slot
 from migrations_app.engine.replication.new_tables import new_table
 from migrations_app.engine.replication.plan_changes import PlanChanged, changed_plan
-from migrations_app.engine.replication.publication import published_tables
+from migrations_app.engine.replication.room import Room
+from migrations_app.engine.replication.slot_guard import SlotGuard
 from migrations_app.engine.replication.source_identity import is_another, read_source_identity
+from migrations_app.engine.replication.stream_gaps import (
+    PublicationMark,
+    changed_publications,
+    missing_tables,
+)
+from migrations_app.engine.validation.wording import duration
 
 SAMPLE_SECONDS, COMPARE_SECONDS, COMPARE_DRIFTING_SECONDS = 2.0, 30.0, 4.0
 REST_AFTER_SECONDS = 20.0  # without having applied what came before a change: a subscription fails on it
 FRESH_SECONDS, SMALL_BYTES = 5.0, 1024 * 1024
 STUCK_SECONDS = 60.0
+WAY_BACK_IS_OVER = (
+    "There is no way back any more; the target stays in use, and the old source closed. Finish what is left with a "
+    "clean-up."
+)
 NOW = "SELECT (pg_catalog.pg_current_wal_insert_lsn() - '0/0')::int8, clock_timestamp()"
 
 
@@ -64,7 +74,10 @@ class Sample:
 
 @dataclass
 class Watcher:
-    """Looks with two sessions of its own; used by one thread. ``source_identity`` is that of the slot's beginning."""
+    """Looks with two sessions of its own; used by one thread.
+
+    ``source_identity`` and ``published`` are those of the slot's beginning.
+    """
 
     following: Following
     publisher: Connection
@@ -72,6 +85,7 @@ class Watcher:
     alarms: Alarms
     direction: Direction = Direction.FORWARD
     source_identity: str = ""
+    published: tuple[PublicationMark, ...] = ()
     is_paused: bool = False  # by a person
     is_caught_up: bool = False
     is_drifting: bool = False
@@ -80,9 +94,17 @@ class Watcher:
     _drift: tuple[int, float] = (0, 0.0)  # what came before the differences ends at this place; when they were seen
     _drift_words: frozenset[str] = frozenset()
     is_resting: bool = False
+    _was_caught_up: bool = False
     _close_looks: int = 0
     _compared_at: float = field(default=-COMPARE_SECONDS)
     _progress: tuple[int, int, float] = (0, 0, 0.0)
+
+    def __post_init__(self) -> None:
+        link = self.following.link
+        words = START_AGAIN if self.direction is Direction.FORWARD else WAY_BACK_IS_OVER
+        self._guard = SlotGuard(
+            self.following.job, link.publisher, link.publisher_database, link.name, self.alarms, words
+        )
 
     def look(self) -> Sample:
         """Beat, measure, report. Raises ``SlotLost`` where changes are missing for good."""
@@ -90,7 +112,8 @@ class Watcher:
         if plan.with_heartbeat:
             beat(self.publisher)
         sample = self._sample()
-        self._report(sample)
+        room = self._guard.look(self.publisher, sample.slot, retained_bytes=sample.retained_bytes)
+        self._report(sample, room)
         if self._is_time_to_compare(sample):
             self._compared_at = time.monotonic()
             self._compare()
@@ -126,15 +149,16 @@ class Watcher:
 
     def _lost(self, slot: SlotState | None) -> SlotLost:
         name, label = self.following.link.name, self.following.link.publisher.endpoint.label
+        story = self._guard.end_of_story
         if slot is not None:
             return SlotLost(
                 f"{label} removed log that the replication slot {name} still needs.",
-                hint=f"max_slot_wal_keep_size (or idle_replication_slot_timeout) was exceeded there. {START_AGAIN}",
+                hint=f"max_slot_wal_keep_size (or idle_replication_slot_timeout) was exceeded there. {story}",
             )
-        hint = f"A person dropped it, or a failover made a server the source that did not have it. {START_AGAIN}"
+        hint = f"A person dropped it, or a failover made a server the source that did not have it. {story}"
         return SlotLost(f"There is no replication slot {name} on {label} any more.", hint=hint)
 
-    def _report(self, sample: Sample) -> None:
+    def _report(self, sample: Sample, room: Room | None) -> None:
         self.following.job.reporter.report(
             ReplicationSampled(
                 self.following.job.database.id,
@@ -145,6 +169,9 @@ class Watcher:
                 lag_seconds=sample.lag_seconds,
                 retained_wal_bytes=sample.retained_bytes,
                 wal_status=sample.slot.wal_status,
+                room_bytes=room.bytes if room else None,
+                room_limit=room.limit.value if room else "",
+                full_in_seconds=room.full_in_seconds if room else None,
             )
         )
 
@@ -153,7 +180,7 @@ class Watcher:
         is_close = sample.is_close(with_heartbeat=self.following.plan.with_heartbeat) and not self.is_drifting
         self._close_looks = self._close_looks + 1 if is_close else 0
         if self._close_looks >= 2 and not self.is_caught_up:
-            self.is_caught_up = True
+            self.is_caught_up = self._was_caught_up = True
             if self.direction is Direction.FORWARD:
                 job.reporter.report(StepFinished(Step.CATCH_UP, job.database.id))
                 job.reporter.report(CaughtUp(job.database.id))
@@ -165,30 +192,24 @@ class Watcher:
     # --- trouble ---
 
     def _look_for_trouble(self, sample: Sample) -> None:
-        self._look_at_retained(sample)
+        self._look_at_lag(sample)
         self._look_at_apply(sample)
         self._look_at_progress(sample)
 
-    def _look_at_retained(self, sample: Sample) -> None:
-        link, online = self.following.link, self.following.job.spec.online
-        label, kept = link.publisher.endpoint.label, sample.retained_bytes
-        if kept <= online.retained_wal_bytes:
-            self.alarms.end(alarms.RETAINED)
-            return
-        if online.protect_source and kept > 2 * online.retained_wal_bytes:
-            drop_slot(link.publisher, link.publisher_database, link.name)
-            raise SlotLost(
-                f"The replication slot {link.name} held back {kept:,} bytes of the log of {label} and was dropped, "
-                "as chosen, so that its disk does not fill.",
-                hint=START_AGAIN,
+    def _look_at_lag(self, sample: Sample) -> None:
+        """A lag of what never caught up is no surprise; the forecast tells when it does."""
+        limit = self.following.job.spec.online.lag_alarm_seconds
+        if sample.lag_seconds is None or sample.lag_seconds <= limit or self.is_paused:
+            self.alarms.end(alarms.LAG)
+        elif self._was_caught_up:
+            self.alarms.raise_(
+                alarms.LAG,
+                f"apply of {self.following.link.subscriber_database}",
+                f"What is applied is {duration(sample.lag_seconds)} old, more than the {duration(limit)} that were "
+                "agreed.",
+                fix="Look for bulk work where the changes come from, and for locks in pg_stat_activity where they "
+                "arrive.",
             )
-        self.alarms.raise_(
-            alarms.RETAINED,
-            f"replication slot {link.name}",
-            f"It holds back {kept:,} bytes of the log of {label}; {online.retained_wal_bytes:,} were allowed.",
-            fix="Look why the changes are applied slowly, watch that server's free space, or cancel the migration.",
-            level=Level.WARNING,
-        )
 
     def _look_at_apply(self, sample: Sample) -> None:
         status = sample.status
@@ -213,7 +234,8 @@ class Watcher:
             self._progress = (status.applied_lsn, sample.source_lsn, now)
             self.alarms.end(alarms.NO_PROGRESS)
             return
-        if now - since < STUCK_SECONDS or sample.lag_bytes < SMALL_BYTES:
+        is_behind = sample.lag_bytes >= SMALL_BYTES or (sample.lag_seconds or 0) >= STUCK_SECONDS
+        if now - since < STUCK_SECONDS or not is_behind:
             return
         self.alarms.raise_(
             alarms.NO_PROGRESS,
@@ -229,8 +251,9 @@ class Watcher:
 
     def _compare(self) -> None:
         self._compare_source()
-        self._compare_subscription()
         self.differences = self.compare_definitions()
+        if self.direction is Direction.FORWARD:
+            self._compare_publication()
         self._note_drift(is_drifting=any(each.is_harmful for each in self.differences))
         self._tell_differences()
 
@@ -246,31 +269,27 @@ class Watcher:
                 fix="Let the cutover compare rows in full; it opens the target only if they are the same.",
             )
 
-    def _compare_subscription(self) -> None:
+    def _compare_publication(self) -> None:
         link = self.following.link
-        if self.following.engine.kind is not ApplyKind.SERVER_TO_SERVER:
-            return
-        published = published_tables(self.publisher, link.publications)
-        known = {
-            (row.schema, row.name) for row in fetch(self.subscriber, "follow_subscribed", _Subscribed, name=link.name)
-        }
-        differing = {each.subject for each in self.differences}
-        strange = {name for name in published - known if f"table {'.'.join(name)}" not in differing}
-        missing = sorted(f"{schema}.{name}" for schema, name in strange)
-        expected = {table.full_name for table in link.tables}
-        expected |= {(SCHEMA, TABLE)} if self.following.plan.with_heartbeat else set()
-        missing += sorted(f"{schema}.{name} (not published)" for schema, name in expected - published)
-        if not missing:
+        differing = frozenset(each.subject.removeprefix("table ") for each in self.differences)
+        missing = missing_tables(self.publisher, self.subscriber, self.following, but=differing)
+        changed = [] if missing else changed_publications(self.publisher, link, self.published, but=differing)
+        if not missing and not changed:
             self.alarms.end(alarms.NOT_SUBSCRIBED)
             return
+        saw = (
+            f"The changes of these tables do not arrive: {', '.join(missing[:20])}."
+            if missing
+            else f"Somebody changed it meanwhile, so changes may be missing: {', '.join(changed[:20])}."
+        )
         self.alarms.raise_(
             alarms.NOT_SUBSCRIBED,
-            f"subscription {link.name}",
-            f"It does not know these tables: {', '.join(missing[:20])}.",
-            fix="Nobody may change our publication. Start a new migration of this database, unless nothing was changed "
-            "in these tables.",
+            f"publication {link.name}",
+            saw,
+            fix="Nobody may change our publication. Start a new migration of this database; or cut over with full "
+            "verification, which opens the target only if all rows are the same.",
             level=Level.FAILED,
-            episode=" ".join(missing),
+            episode=" ".join([*missing, *changed]),
         )
 
     def compare_definitions(self) -> list[Difference]:
@@ -365,15 +384,14 @@ class Watcher:
         self._tell_differences()
 
 
-@dataclass(frozen=True)
-class _Subscribed:
-    schema: str
-    name: str
-
-
 @contextmanager
 def watching(
-    following: Following, alarms_: Alarms, *, direction: Direction = Direction.FORWARD, source_identity: str = ""
+    following: Following,
+    alarms_: Alarms,
+    *,
+    direction: Direction = Direction.FORWARD,
+    source_identity: str = "",
+    published: tuple[PublicationMark, ...] = (),
 ) -> Iterator[Watcher]:
     """Open the sessions of a watcher; the one on the publisher may write, where a heartbeat is wanted."""
     link, plan = following.link, following.plan
@@ -384,4 +402,4 @@ def watching(
         subscriber = opened.enter_context(
             link.subscriber.connected(link.subscriber_database, purpose="watch", read_only=True)
         )
-        yield Watcher(following, publisher, subscriber, alarms_, direction, source_identity)
+        yield Watcher(following, publisher, subscriber, alarms_, direction, source_identity, published)
