@@ -1,289 +1,260 @@
-"""Compare how fast a backlog of changes is applied: ours, and a subscription made by hand.
+"""Compare how fast changes are applied: ours in both ways, a subscription made by hand, and pgcopydb's follow.
 
-``python -m benchmarks.replication``. Each workload is written on the source while nobody follows it; then each engine
-applies it to a database of its own that was equal before, and is compared with the source in the end. Source and
-targets are on this machine, so they share its processors.
+``./run benchmark --online``, or ``python -m benchmarks.replication``. Each workload is written on the source while
+nobody follows it; then each engine in its turn applies it to a database of its own that was equal before, and is
+compared with the source in the end. A workload "applied meanwhile" is written for each engine while it applies. The
+time goes from the start of the apply to the last change that is visible on the target. Source and targets are on this
+machine, so they share its processors. pgcopydb is the one on PATH; it takes part in the first round only and has a
+time limit: what it applied by then is counted on the target.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import subprocess
+import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
-from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.accounting import ClientCost, run_client
-from benchmarks.replication_ours import SECONDS
-from benchmarks.results import MIB
-from benchmarks.servers import PASSWORD, BenchServer, two_servers
+from benchmarks.replication_engines import DEFAULT, LABELS, Engine, make_engine
+from benchmarks.replication_results import Run, print_table
+from benchmarks.replication_workloads import (
+    SOURCE,
+    Workload,
+    copy_source,
+    count,
+    drop_idle_slots,
+    facts,
+    make_source,
+    workloads,
+)
+from benchmarks.servers import BenchServer, two_servers
 from benchmarks.tools import CHECKOUT
-from migrations_app.engine.postgres import Connection, sql
-from portal.local_postgres import find
+from migrations_app.engine.postgres import Connection
 
-SOURCE = "bench_followed"
-SCALE = 10
-DEFAULT_ENGINES = ("ours", "native")
-TABLES = ("pgbench_accounts", "pgbench_branches", "pgbench_tellers", "pgbench_history", "inserted")
-PATIENCE_SECONDS = 900
-EQUAL = "SELECT count(*), sum(hashtextextended(t::text, 0)) FROM {} AS t"
+PATIENCE_SECONDS = 900.0
+LOOK_EVERY_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
-class Workload:
-    """What is written on the source, and how many changes of rows that is."""
+class _Place:
+    """Where everything happens."""
 
-    name: str
-    label: str
-    changes: int
-    write: Callable[[BenchServer, Connection], None]
+    source: BenchServer
+    target: BenchServer
+    folder: Path
+    program: str
+    plugin: str
+    limit_seconds: float
+
+    def engine(self, name: str) -> Engine:
+        """Return an engine for one backlog."""
+        place = {"source": self.source, "target": self.target}
+        return make_engine(name, **place, folder=self.folder, program=self.program, plugin=self.plugin)
 
 
 @dataclass(frozen=True)
-class Run:
-    """One backlog applied by one engine."""
+class _Written:
+    """What was written: how many changes were counted before, its last row, and up to where in the log it goes."""
 
-    engine: str
-    workload: str
-    seconds: float
-    client_cpu_seconds: float
-    target_cpu_seconds: float
-    source_cpu_seconds: float
-    peak_memory_bytes: int
-    equal: bool
-
-
-def _pgbench(transactions: int) -> Callable[[BenchServer, Connection], None]:
-    def write(source: BenchServer, _: Connection) -> None:
-        _run_pgbench(source, "-n", "-c", "2", "-j", "2", "-t", str(transactions // 2))
-
-    return write
-
-
-def _statement(text: str) -> Callable[[BenchServer, Connection], None]:
-    def write(_: BenchServer, connection: Connection) -> None:
-        connection.execute(text.encode())
-
-    return write
-
-
-def workloads(factor: float) -> list[Workload]:
-    """Return the workloads of the mission, ``factor`` times as large."""
-    oltp, updates, inserts = int(30_000 * factor), int(500_000 * factor), int(1_000_000 * factor)
-    update = f"UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid <= {updates}"
-    insert = (
-        "INSERT INTO inserted SELECT g, md5(g::text), g * 1.5, now() FROM "
-        f"generate_series((SELECT count(*) FROM inserted) + 1, (SELECT count(*) FROM inserted) + {inserts}) g"
-    )
-    return [
-        Workload("oltp", f"TPC-B, 2 clients, {oltp:,} transactions", oltp * 4, _pgbench(oltp)),
-        Workload("updates", f"one transaction, {updates:,} updates", updates, _statement(update)),
-        Workload("inserts", f"one transaction, {inserts:,} inserts", inserts, _statement(insert)),
-    ]
+    before: int
+    marker: int
+    end_lsn: str
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark; exit code 1 when rows did not arrive."""
+    """Run the benchmark; exit code 1 when an engine of ours or the native one lost something."""
     options = _parser().parse_args(arguments)
-    console = Console(width=max(140, Console().width), highlight=False)
+    console = Console(width=max(190, Console().width), highlight=False)
+    engines = _engines(options, console)
     folder = Path(options.folder)
     folder.mkdir(parents=True, exist_ok=True)
     chosen = [each for each in workloads(options.factor) if not options.only or each.name in options.only]
     runs: list[Run] = []
+    began_at, load = time.monotonic(), os.getloadavg()[0]
     with two_servers(folder) as (source, target):
-        _make(source)
-        for round_number in range(options.rounds):
+        place = _Place(source, target, folder, options.pgcopydb or "", options.plugin, options.limit)
+        make_source(source, options.factor)
+        for number in range(options.rounds):
             for workload in chosen:
-                console.print(f"Round {round_number + 1}, {workload.label} …", end=" ")
-                done = _round(workload, options.engine or DEFAULT_ENGINES, source=source, target=target, folder=folder)
-                told = (f"{run.engine} {run.seconds:.1f} s{'' if run.equal else ' NOT EQUAL'}" for run in done)
-                console.print(", ".join(told))
-                runs += done
-    _print(runs, chosen, console)
-    return 0 if all(run.equal for run in runs) else 1
+                if number == 0 or not workload.once:
+                    present = [name for name in engines if number == 0 or name != "pgcopydb"]
+                    runs += _told_round(workload, present, place, number=number, console=console)
+    print_table(runs, chosen, console)
+    console.print(f"Load of the machine before: {load:.2f}. Took {(time.monotonic() - began_at) / 60:.1f} minutes.")
+    if options.json:
+        Path(options.json).write_text(json.dumps([run.as_dict() for run in runs], indent=2))
+    return 0 if all(run.equal for run in runs if run.engine != "pgcopydb") else 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.replication", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="./run benchmark --online", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = [workload.name for workload in workloads(1)]
     parser.add_argument("--factor", type=float, default=1.0, help="make the workloads so many times as large")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", action="append", default=[], choices=["oltp", "updates", "inserts"])
-    parser.add_argument("--engine", action="append", default=[], choices=list(ENGINES))
+    parser.add_argument("--rounds", type=int, default=2, help="how often each workload is measured (default 2)")
+    parser.add_argument("--only", action="append", default=[], choices=names, help="only this workload; repeatable")
+    parser.add_argument(
+        "--engine", action="append", default=[], choices=list(LABELS), help="only this engine; repeatable"
+    )
+    parser.add_argument("--pgcopydb", metavar="PATH", default=shutil.which("pgcopydb"), help="the one to compare with")
+    parser.add_argument("--plugin", default="test_decoding", help="pgcopydb's output plugin (default: its fastest)")
+    parser.add_argument("--limit", type=float, default=30.0, help="seconds that pgcopydb has for each (default 30)")
     parser.add_argument("--folder", default=str(CHECKOUT / "var" / "benchmark" / "replication"))
+    parser.add_argument("--json", metavar="FILE", help="write every run to this file as well")
     return parser
 
 
-def _run_pgbench(server: BenchServer, *arguments: str) -> None:
-    environment = os.environ | {"PGPASSWORD": PASSWORD}
-    command = [str(find(17).bin_dir / "pgbench"), "-h", "127.0.0.1", "-p", str(server.endpoint.port)]
-    command += ["-U", server.endpoint.user, *arguments, SOURCE]
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _engines(options: argparse.Namespace, console: Console) -> list[str]:
+    wanted = options.engine or list(DEFAULT)
+    if "pgcopydb" in wanted and not options.pgcopydb:
+        console.print("There is no pgcopydb on PATH: it is left out. Name one with --pgcopydb.")
+        return [name for name in wanted if name != "pgcopydb"]
+    return wanted
 
 
-def _make(source: BenchServer) -> None:
-    """Make the source's database anew."""
-    with source.server.connected(read_only=False) as connection:
-        _drop_slots(connection)
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(SOURCE)))
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(SOURCE)))
-    _run_pgbench(source, "-i", "-s", str(SCALE), "-q")
-    with source.server.connected(SOURCE, read_only=False) as connection:
-        connection.execute("SET search_path = public")
-        connection.execute("CREATE TABLE inserted (id bigint PRIMARY KEY, name text, amount numeric, at timestamptz)")
-        connection.execute("CREATE TABLE marker (id int PRIMARY KEY)")
-        for engine in ENGINES:
-            name = sql.Identifier(f"bench_{engine}")
-            connection.execute(sql.SQL("CREATE PUBLICATION {} FOR ALL TABLES").format(name))
-
-
-def _drop_slots(connection: Connection) -> None:
-    connection.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")
-
-
-def _round(
-    workload: Workload, engines: Sequence[str], *, source: BenchServer, target: BenchServer, folder: Path
+def _told_round(
+    workload: Workload, engines: Sequence[str], place: _Place, *, number: int, console: Console
 ) -> list[Run]:
-    """Copy the source for each engine, write the backlog once, and let each apply it."""
-    with source.server.connected(SOURCE, read_only=False) as connection:
-        _drop_slots(connection)
+    console.print(f"Round {number + 1}, {workload.label} …", end=" ")
+    ordered = engines if number % 2 == 0 else engines[::-1]
+    if workload.live:
+        runs = [run for name in ordered for run in _round(workload, [name], place)]
+    else:
+        runs = _round(workload, ordered, place)
+    console.print(", ".join(f"{run.engine} {run.seconds:.1f} s{'' if run.equal else ' NOT EQUAL'}" for run in runs))
+    return runs
+
+
+def _round(workload: Workload, names: Sequence[str], place: _Place) -> list[Run]:
+    """Copy the source for each engine, write once, and let each apply it."""
+    with place.source.server.connected(SOURCE, read_only=False) as connection:
+        drop_idle_slots(connection)
+    engines = {name: place.engine(name) for name in names}
+    copy_source(place.source, place.target, ["bench_" + name.replace("-", "_") for name in names])
+    for engine in engines.values():
+        engine.prepare()
+    if workload.live:
+        return [_followed(name, engine, workload, place) for name, engine in engines.items()]
+    written = _write(workload, place)
+    return [_caught_up(name, engine, workload, place, written) for name, engine in engines.items()]
+
+
+def _write(workload: Workload, place: _Place) -> _Written:
+    with place.source.server.connected(SOURCE, read_only=False) as connection:
         connection.execute("SET search_path = public")
-        for engine in engines:
-            connection.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (f"bench_{engine}",))
-            _copy(source, target, f"bench_{engine}")
-        workload.write(source, connection)
-        row = connection.execute("INSERT INTO marker SELECT count(*) + 1 FROM marker RETURNING id").fetchone()
-        marker = int(row[0]) if row else 0
-        expected = _facts(connection)
-    return [
-        _applied(engine, workload, marker=marker, expected=expected, source=source, target=target, folder=folder)
-        for engine in engines
-    ]
+        before = count(connection, workload.counted)
+        workload.write(place.source)
+        marker = count(connection, "INSERT INTO marker SELECT count(*) + 1 FROM marker RETURNING id")
+        row = connection.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()
+        return _Written(before, marker, str(row[0]) if row else "")
 
 
-def _copy(source: BenchServer, target: BenchServer, database: str) -> None:
-    with target.server.connected(read_only=False) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
-    programs, environment = find(18).bin_dir, os.environ | {"PGPASSWORD": PASSWORD}
-    dump = [str(programs / "pg_dump"), "--no-publications", "-Fc", "-Z0", source.url(SOURCE)]
-    restore = [str(programs / "pg_restore"), "-d", target.url(database)]
-    with subprocess.Popen(dump, env=environment, stdout=subprocess.PIPE) as dumping:
-        subprocess.run(restore, env=environment, stdin=dumping.stdout, check=True)
-    for server in (source, target):
-        with server.server.connected(read_only=False) as connection:
-            connection.execute("CHECKPOINT")
+class _Clock:
+    """The time of one run, and the processor time of both servers in it."""
+
+    def __init__(self, place: _Place) -> None:
+        self._place = place
+        self._cpu = self._cpu_now()
+        self._began_at = time.monotonic()
+
+    def _cpu_now(self) -> tuple[float, float]:
+        return self._place.source.cpu_seconds(), self._place.target.cpu_seconds()
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self._began_at
+
+    def cpu_seconds(self) -> tuple[float, float]:
+        """Of source and target since it began."""
+        now = self._cpu_now()
+        return now[0] - self._cpu[0], now[1] - self._cpu[1]
 
 
-def _applied(
-    engine: str,
+def _caught_up(name: str, engine: Engine, workload: Workload, place: _Place, written: _Written) -> Run:
+    with _ended_after_error(engine):
+        engine.stand_by()
+        clock = _Clock(place)
+        engine.go(written.end_lsn)
+        return _measured(name, engine, workload, place, written, clock, lag_from=0.0)
+
+
+def _followed(name: str, engine: Engine, workload: Workload, place: _Place) -> Run:
+    with _ended_after_error(engine):
+        engine.stand_by()
+        engine.go("")
+        clock = _Clock(place)
+        written = _write(workload, place)
+        written_after = clock.seconds
+        engine.written(written.end_lsn)
+        return _measured(name, engine, workload, place, written, clock, lag_from=written_after)
+
+
+@contextmanager
+def _ended_after_error(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        engine.end(arrived=False)
+        raise
+
+
+def _measured(
+    name: str,
+    engine: Engine,
     workload: Workload,
+    place: _Place,
+    written: _Written,
+    clock: _Clock,
     *,
-    marker: int,
-    expected: list[tuple[object, ...]],
-    source: BenchServer,
-    target: BenchServer,
-    folder: Path,
+    lag_from: float,
 ) -> Run:
-    before = (source.cpu_seconds(), target.cpu_seconds())
-    cost = ENGINES[engine](f"bench_{engine}", marker, source, target, folder / f"{engine}.log")
-    after = (source.cpu_seconds(), target.cpu_seconds())
-    with target.server.connected(f"bench_{engine}", read_only=False) as connection:
+    """Wait until the marker has arrived or the time is over, and count what is on the target."""
+    limit = place.limit_seconds + lag_from if name == "pgcopydb" else PATIENCE_SECONDS
+    with place.target.server.connected("bench_" + name.replace("-", "_"), read_only=False) as connection:
         connection.execute("SET search_path = public")
-        equal = _facts(connection) == expected and cost.exit_code == 0
+        arrived = _wait_for_marker(connection, written.marker, engine, clock, limit)
+        seconds, cpu = clock.seconds, clock.cpu_seconds()
+        applied, ended = count(connection, workload.counted) - written.before, not engine.is_running
+        cost = engine.end(arrived=arrived)
+        copied = facts(connection)
+    with place.source.server.connected(SOURCE, read_only=False) as connection:
+        connection.execute("SET search_path = public")
+        changes, expected = count(connection, workload.counted) - written.before, facts(connection)
     return Run(
-        engine=engine,
+        engine=name,
         workload=workload.name,
-        seconds=cost.wall_seconds,
+        seconds=seconds,
+        lag_seconds=seconds - lag_from if lag_from else None,
+        changes=changes,
+        applied=applied,
         client_cpu_seconds=cost.cpu_seconds,
-        source_cpu_seconds=after[0] - before[0],
-        target_cpu_seconds=after[1] - before[1],
+        source_cpu_seconds=cpu[0],
+        target_cpu_seconds=cpu[1],
         peak_memory_bytes=cost.peak_memory_bytes,
-        equal=equal,
+        arrived=arrived,
+        ended=ended,
+        equal=copied == expected,
     )
 
 
-def _facts(connection: Connection) -> list[tuple[object, ...]]:
-    rows = []
-    for table in TABLES:
-        rows += connection.execute(sql.SQL(EQUAL).format(sql.Identifier(table))).fetchall()
-    return rows
-
-
-def _ours(database: str, marker: int, source: BenchServer, target: BenchServer, log: Path) -> ClientCost:
-    """A process of its own, so that its processor time and memory are its own; the time begins when it is up."""
-    ports = (str(source.endpoint.port), str(target.endpoint.port))
-    command = [sys.executable, "-m", "benchmarks.replication_ours", database, SOURCE, *ports, str(marker)]
-    command.append("streaming" if database.endswith("streaming") else "after_commit")
-    cost = run_client(command, environment=os.environ | {"PYTHONPATH": str(CHECKOUT)}, log=log)
-    last = log.read_text().splitlines()[-1]
-    return replace(cost, wall_seconds=float(last.removeprefix(SECONDS)) if last.startswith(SECONDS) else 0.0)
-
-
-def _native(database: str, marker: int, source: BenchServer, target: BenchServer, log: Path) -> ClientCost:
-    """A subscription as an expert makes it by hand."""
-    with target.server.connected(database, read_only=False) as connection:
-        text = f"host=127.0.0.1 port={source.endpoint.port} user={source.endpoint.user} password='{PASSWORD}'"
-        connection.execute(
-            sql.SQL(
-                "CREATE SUBSCRIPTION bench CONNECTION {} PUBLICATION {} WITH (create_slot = false, slot_name = {}, "
-                "copy_data = false, enabled = false, binary = true, streaming = parallel)"
-            ).format(sql.Literal(f"{text} dbname={SOURCE}"), sql.Identifier(database), sql.Literal(database))
-        )
-        began_at = time.monotonic()
-        connection.execute("ALTER SUBSCRIPTION bench ENABLE")
-        while connection.execute("SELECT 1 FROM public.marker WHERE id = %s", (marker,)).fetchone() is None:
-            if time.monotonic() - began_at > PATIENCE_SECONDS:
-                break
-            time.sleep(0.02)
-        seconds = time.monotonic() - began_at
-        connection.execute("ALTER SUBSCRIPTION bench DISABLE")
-        connection.execute("ALTER SUBSCRIPTION bench SET (slot_name = NONE)")
-        connection.execute("DROP SUBSCRIPTION bench")
-    return ClientCost(0, seconds, 0.0, 0, 0)
-
-
-ENGINES = {"ours": _ours, "native": _native, "ours_streaming": _ours}
-
-
-def _print(runs: Sequence[Run], chosen: Sequence[Workload], console: Console) -> None:
-    title = "Catching up with a backlog, PostgreSQL 17 to 18; medians"
-    table = Table(title=title, title_justify="left", box=SIMPLE)
-    table.add_column("workload", no_wrap=True)
-    table.add_column("engine", no_wrap=True)
-    for heading in ("s", "changes/s", "÷ native", "client", "source", "target CPU s", "peak MiB"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("arrived", no_wrap=True)
-    for workload in chosen:
-        for engine in dict.fromkeys(run.engine for run in runs):
-            table.add_row(*_row(runs, workload, engine))
-    console.print(table)
-
-
-def _row(runs: Sequence[Run], workload: Workload, engine: str) -> list[str]:
-    mine = [run for run in runs if (run.engine, run.workload) == (engine, workload.name)]
-    native = [run.seconds for run in runs if (run.engine, run.workload) == ("native", workload.name)]
-    seconds = median(run.seconds for run in mine)
-    return [
-        workload.label,
-        engine,
-        f"{seconds:.1f}",
-        f"{workload.changes / seconds:,.0f}",
-        f"{median(native) / seconds:.2f}" if native else "–",
-        *(
-            f"{median(getattr(run, f'{side}_cpu_seconds') for run in mine):.1f}"
-            for side in ("client", "source", "target")
-        ),
-        f"{median(run.peak_memory_bytes for run in mine) / MIB:.0f}",
-        "equal" if all(run.equal for run in mine) else "NOT EQUAL",
-    ]
+def _wait_for_marker(connection: Connection, marker: int, engine: Engine, clock: _Clock, limit: float) -> bool:
+    while True:
+        was_running = engine.is_running
+        if connection.execute("SELECT 1 FROM marker WHERE id = %s", (marker,)).fetchone() is not None:
+            return True
+        if not was_running or clock.seconds > limit:
+            return False
+        time.sleep(LOOK_EVERY_SECONDS)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ def lines_over_time(lines: Sequence[Line], *, label: str) -> SafeString:
     if not drawn:
         return SafeString("")
     top = max(value for line in drawn for _, value in line.points) * HEADROOM or 1.0
-    shapes = format_html_join("", "{}", ((_polyline(line, top=top),) for line in drawn))
+    grid = format_html_join("", '<path class="grid" d="M0 {0}H{1}" vector-effect="non-scaling-stroke"/>', _grid())
+    shapes = grid + format_html_join("", "{}", ((_polyline(line, top=top),) for line in drawn))
     return format_html(
         '<svg class="lines" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
         WIDTH,
@@ -53,6 +54,11 @@ def lines_over_time(lines: Sequence[Line], *, label: str) -> SafeString:
         label,
         shapes,
     )
+
+
+def _grid() -> list[tuple[str, int]]:
+    """Hairlines at the highest value and at half of it."""
+    return [(f"{HEIGHT - HEIGHT * share / HEADROOM:.1f}", WIDTH) for share in (1.0, 0.5)]
 
 
 def _polyline(line: Line, *, top: float) -> SafeString:

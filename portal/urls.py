@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 from portal.access import open_to_everybody
 from portal.views import (
     accounts,
+    clean_up,
     dashboard,
     finding_actions,
     findings,
@@ -29,6 +30,8 @@ migration_urls: list[URLPattern] = [
     path("migrations/<uuid:pk>/live/", migrations.live, name="migration-live"),
     path("migrations/<uuid:pk>/cancel/", migrations.cancel, name="migration-cancel"),
     path("migrations/<uuid:pk>/resume/", migrations.resume, name="migration-resume"),
+    path("migrations/<uuid:pk>/clean-up/", clean_up.clean_up, name="migration-clean-up"),
+    path("migrations/<uuid:pk>/clean-up/live/", clean_up.clean_up_live, name="migration-clean-up-live"),
     path("migrations/<uuid:pk>/cutover/", replication.cutover, name="migration-cutover"),
     path("migrations/<uuid:pk>/cutover/live/", replication.cutover_live, name="migration-cutover-live"),
     path("migrations/<uuid:pk>/replication/<slug:deed>/", replication.ask, name="migration-ask"),

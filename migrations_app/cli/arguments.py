@@ -6,7 +6,7 @@ from argparse import SUPPRESS, ArgumentParser, _ArgumentGroup, _SubParsersAction
 from typing import Any, TypeAlias
 
 from migrations_app.cli import argument_types as types
-from migrations_app.cli.online_arguments import ASKING, add_asking, add_online
+from migrations_app.cli.online_arguments import ASKING, CLEAN_UP, add_asking, add_online
 from migrations_app.cli.subcommand import Subcommand
 from migrations_app.engine.spec import (
     AtWarnings,
@@ -100,6 +100,7 @@ SUBCOMMANDS = (
     CANCEL,
     RESUME,
     *ASKING,
+    CLEAN_UP,
     FINDINGS,
     CHECK,
     ACCEPT,
@@ -126,6 +127,7 @@ def add_subcommands(parser: ArgumentParser) -> None:
         _add_name(command)
         _add_waiting(command)
     add_asking(lambda subcommand: _named(_add(commands, subcommand)), _add_waiting)
+    _add_waiting(_named(_add(commands, CLEAN_UP)), help_text="wait until it was done, and list what was found")
     _add_findings(commands)
     verify = _add(commands, VERIFY)
     _add_name(verify)

@@ -42,6 +42,8 @@ def ask_command(migration: Migration, arguments: dict[str, Any], *, output: Outp
         choice["database_id"] = _database(migration, arguments["database"])
     if arguments.get("verification"):
         choice["verification"] = VerificationLevel(arguments["verification"])
+    if arguments.get("reopen_source"):
+        choice["reopen_source"] = True
     requests = DEEDS[arguments["subcommand"]](migration.pk, by=Person(name=operating_person()), **choice)
     names = ", ".join(_names(requests))
     output.aside(f"{migration.name}: asked to {requests[0].get_kind_display().lower()}: {names}.")

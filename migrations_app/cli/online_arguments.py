@@ -44,7 +44,15 @@ FINISH = Subcommand(
     "finish",
     "give up the way back, and remove everything that was made for it",
     "End an online migration with a way back: slots, publications, subscriptions and the heartbeat are removed from "
-    "both servers.",
+    "both servers. The old source stays closed, so that no application writes there unseen; the event log says how to "
+    "open it by hand, and --reopen-source opens it now.",
+)
+CLEAN_UP = Subcommand(
+    "clean-up",
+    "clean up both servers again after the end of an online migration",
+    "Remove from both servers what the migration made there and may be left: slots, publications, subscriptions, "
+    "origins, event triggers and our schema; and say what was removed and what is left. An old source that a cutover "
+    "closed stays closed, and no copy is dropped. With --wait, exit code 1 if anything is left.",
 )
 ASKING = (REHEARSE, CUTOVER, PAUSE, CONTINUE, GO_BACK, FINISH)
 VERIFYING = (REHEARSE, CUTOVER, GO_BACK)
@@ -62,6 +70,12 @@ def add_asking(add: Callable[[Subcommand], ArgumentParser], add_waiting: Callabl
                 choices=words,
                 metavar="|".join(words),
                 help="how both sides are compared while writes are blocked (default as the migration was created)",
+            )
+        if subcommand is FINISH:
+            parser.add_argument(
+                "--reopen-source",
+                action="store_true",
+                help="open the old source to writers again; what they write there is on no other server",
             )
         add_waiting(parser, help_text="wait until it was done, or refused, and say how it went")
 
@@ -127,9 +141,43 @@ def add_online(group: _ArgumentGroup, add_choice: Callable[..., None]) -> None:
         help="warn when the slot holds back more of the source's log than this (default 10GB)",
     )
     group.add_argument(
+        "--lag-alarm",
+        type=_alarm,
+        default=DEFAULTS.lag_alarm_seconds,
+        metavar="SECONDS",
+        help="warn when what is applied is older, after it has caught up once (default %(default)s)",
+    )
+    group.add_argument(
+        "--room-alarm",
+        type=_alarm,
+        default=DEFAULTS.room_alarm_seconds,
+        metavar="SECONDS",
+        help="warn when the room for the source's log lasts less than this (default %(default)s)",
+    )
+    group.add_argument(
         "--protect-source",
         action="store_true",
-        help="drop the slot at twice of --retained-wal; the migration fails, and the source's disk does not fill",
+        help="give up the slot before the source's disk is full; the migration fails, and the source goes on",
+    )
+    group.add_argument(
+        "--give-up-at",
+        type=types.size,
+        metavar="SIZE",
+        help="with --protect-source: give up the slot when it holds back more (default twice --retained-wal)",
+    )
+    group.add_argument(
+        "--warn-after-days",
+        type=_days,
+        default=DEFAULTS.warn_after_days,
+        metavar="N",
+        help="remind when the migration takes longer; nothing is ended; 0 never (default %(default)s)",
+    )
+    group.add_argument(
+        "--warn-cutover-days",
+        type=_days,
+        default=DEFAULTS.warn_cutover_days,
+        metavar="N",
+        help="remind when it waits for its cutover longer; nothing is ended; 0 never (default %(default)s)",
     )
 
 
@@ -145,7 +193,12 @@ def online_options(arguments: dict[str, Any]) -> OnlineOptions:
         cutover_verification=VerificationLevel(arguments["cutover_verification"]),
         fall_back=arguments["fall_back"],
         retained_wal_bytes=arguments["retained_wal"],
+        lag_alarm_seconds=arguments["lag_alarm"],
+        room_alarm_seconds=arguments["room_alarm"],
         protect_source=arguments["protect_source"],
+        give_up_wal_bytes=arguments["give_up_at"] or 2 * arguments["retained_wal"],
+        warn_after_days=arguments["warn_after_days"],
+        warn_cutover_days=arguments["warn_cutover_days"],
     )
 
 
@@ -159,6 +212,18 @@ def _seen_address(text: str) -> str:
 def _headroom(text: str) -> int:
     if not text.isdecimal() or int(text) > 1_000_000_000:
         raise ArgumentTypeError(f"{text!r} is not a number from 0 to 1000000000.")
+    return int(text)
+
+
+def _alarm(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 30 * 86_400:
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds from 1 to {30 * 86_400}.")
+    return int(text)
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal() or int(text) > 365:
+        raise ArgumentTypeError(f"{text!r} is not a number of days from 0 to 365.")
     return int(text)
 
 

@@ -15,8 +15,10 @@ from migrations_app.cli.waiting import progress_words
 from migrations_app.cli.wording import duration_words, size_words, time_words
 from migrations_app.engine.events import CheckResult
 from migrations_app.following import followed_databases
-from migrations_app.models import ACTIVE_STATES, Migration, MigrationDatabase, OnlinePhase, State
+from migrations_app.models import ACTIVE_STATES, Migration, MigrationDatabase, OldSourceVisitor, OnlinePhase, State
+from migrations_app.selectors.alarms import reminders_of
 from migrations_app.selectors.findings import findings_of
+from migrations_app.selectors.lag import lag_of
 from migrations_app.selectors.migration_page import (
     MigrationPage,
     elapsed_seconds,
@@ -171,6 +173,39 @@ def _write_followed(migration: Migration, *, output: Output) -> None:
         for text in (row.error, row.error_hint) if row is not None else ():
             if text:
                 output.line(f"{each.name}: {text}")
+    if migration.is_active:
+        _write_watched(migration, output=output)
+    _write_visitors(migration, output=output)
+
+
+def _write_watched(migration: Migration, *, output: Output) -> None:
+    """Thresholds that are passed, and for how long the migration has been at it."""
+    lag = lag_of(migration)
+    for words in lag.over if lag else ():
+        output.line(f"{words[:1].upper()}{words[1:]}.")
+    for each in reminders_of(migration, waits_since=lag.waits_since if lag else None):
+        output.line(f"{each.words} since {time_words(each.since)}, longer than {each.days} days. Nothing is ended.")
+
+
+def _write_visitors(migration: Migration, *, output: Output) -> None:
+    """Who was seen in the old source after the cutover."""
+    rows = OldSourceVisitor.objects.filter(database__migration=migration).select_related("database")
+    cells = [
+        (
+            row.database.source_name,
+            row.role or "–",
+            row.address or "–",
+            row.application or "–",
+            str(row.sessions),
+            "wrote" if row.is_writing else "",
+            time_words(row.first_seen_at),
+            time_words(row.last_seen_at),
+        )
+        for row in rows
+    ]
+    if cells:
+        headings = ("In the old source", "Role", "Address", "Application", "Sessions", "", "First seen", "Last seen")
+        output.table(headings, cells, right=("Sessions",))
 
 
 def _write_classes(migration: Migration, *, output: Output) -> None:

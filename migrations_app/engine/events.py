@@ -202,6 +202,8 @@ class ReplicationSampled:
 
     ``lag_seconds`` is the age of the newest heartbeat on the subscribing server, None without a heartbeat.
     ``retained_wal_bytes`` and ``wal_status`` (reserved, extended, unreserved, lost) are those of the slot.
+    ``room_bytes`` of log fit there until ``room_limit`` (a ``RoomLimit``) is reached, None where that is not known;
+    ``full_in_seconds`` at the pace of now, None where the room does not fill.
     """
 
     database_id: str
@@ -212,6 +214,26 @@ class ReplicationSampled:
     lag_seconds: float | None
     retained_wal_bytes: int | None
     wal_status: str
+    room_bytes: int | None = None
+    room_limit: str = ""
+    full_in_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class OldSourceVisited:
+    """Sessions of one role, address and application are in the old source after the cutover; told at every look.
+
+    Empty texts: hidden from our user, or a local connection. ``new_sessions`` were not there at the look before;
+    ``is_writing``: one of them has written in a transaction that is open.
+    """
+
+    database_id: str
+    role: str
+    address: str
+    application: str
+    new_sessions: int
+    is_superuser: bool
+    is_writing: bool
 
 
 @dataclass(frozen=True)
@@ -280,6 +302,7 @@ Event = (
     | ObjectVerified
     | ReplicationStarted
     | ReplicationSampled
+    | OldSourceVisited
     | CaughtUp
     | CutoverBegan
     | CutoverStepStarted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from migrations_app.engine.portal_disk import portal_disk_explained
 from migrations_app.engine.ports import PartQueue, Reporter, Requests
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.replication import clean_up as cleaning
+from migrations_app.engine.replication.clean_up import Swept
 from migrations_app.engine.replication.follow_note import FollowNote, look_up_note
 from migrations_app.engine.replication.follower import Follower
 from migrations_app.engine.replication.heartbeat import drop_heartbeat
@@ -103,8 +104,29 @@ def clean_up(spec: MigrationSpec, *, reporter: Reporter, control: Control) -> No
     May be repeated. A server that is away does not stop the rest. Raises ``EngineError`` for what is left.
     """
     left: list[str] = []
+    for job in _jobs_to_clean_up(spec, reporter=reporter, control=control):
+        if not job.database.finished:
+            left += _clean_up(job)
+    if left:
+        raise EngineError(
+            f"Something of the migration is left: {'; '.join(left)}.",
+            hint="The findings hold the statements that remove it; or clean up again.",
+        )
+
+
+def clean_up_again(spec: MigrationSpec, *, reporter: Reporter, control: Control) -> list[tuple[DatabaseSpec, Swept]]:
+    """Remove from both servers what may be left after the end, as a person asked; return what was found and is left.
+
+    May be repeated. A server that is away does not stop the rest; what could not be looked at is part of the answer.
+    An old source that a cutover closed stays closed, and so does the copy on the target.
+    """
+    jobs = _jobs_to_clean_up(spec, reporter=reporter, control=control)
+    return [(job.database, swept) for job in jobs for swept in cleaning.clean_up_again(job)]
+
+
+def _jobs_to_clean_up(spec: MigrationSpec, *, reporter: Reporter, control: Control) -> Iterator[DatabaseJob]:
     for number, database in enumerate(spec.databases, start=1):
-        job = job_of(
+        yield job_of(
             spec,
             database,
             _servers_of_database(spec, control, number),
@@ -112,13 +134,6 @@ def clean_up(spec: MigrationSpec, *, reporter: Reporter, control: Control) -> No
             control=control,
             queue_for=lambda _: NothingToCopy(),
             work_dir=Path(gettempdir()),
-        )
-        if not database.finished:
-            left += _clean_up(job)
-    if left:
-        raise EngineError(
-            f"Something of the migration is left: {'; '.join(left)}.",
-            hint="The findings hold the statements that remove it; or clean up again.",
         )
 
 

@@ -67,12 +67,16 @@ class RequestKind(StrEnum):
 
 @dataclass(frozen=True)
 class PersonRequest:
-    """One request. ``id`` is the portal's; ``verification`` is the level chosen for this cutover."""
+    """One request. ``id`` is the portal's; ``verification`` is the level chosen for this cutover.
+
+    ``reopen_source``: a finish opens the old source to writers again; else it stays closed.
+    """
 
     id: str
     kind: RequestKind
     database_id: str
     verification: VerificationLevel = VerificationLevel.COUNTS
+    reopen_source: bool = False
 
 
 class Requests(Protocol):

@@ -173,8 +173,13 @@ class OnlineOptions:
     ``heartbeat``: we may make a schema ``_migration_portal`` with one table on the source, dropped at the end.
     ``source_as_seen_by_target`` is ``host:port`` where the target reaches the source at another address than ours.
     ``sequence_headroom``: how many values each sequence skips. ``cutover_seconds``: the time box, after which a cutover
-    is undone. ``retained_wal_bytes``: when the slot holds back more than this, people are warned, and at twice of it
-    the slot is dropped if ``protect_source`` was chosen (the migration fails, and the source's disk does not fill).
+    is undone.
+
+    People are warned when the slot holds back more than ``retained_wal_bytes``, when what is applied is more than
+    ``lag_alarm_seconds`` old though it had caught up, and when the source's room for its log lasts less than
+    ``room_alarm_seconds``. With ``protect_source`` the slot is given up at ``give_up_wal_bytes``, or shortly before the
+    source's disk is full: the migration fails, and the source goes on. The days are told by the portal's pages: how
+    long a migration may take, and how long it may wait for its cutover, before people are reminded; 0 is never.
     """
 
     apply: ApplyChoice = ApplyChoice.AUTO
@@ -186,7 +191,12 @@ class OnlineOptions:
     cutover_verification: VerificationLevel = VerificationLevel.COUNTS
     fall_back: bool = False
     retained_wal_bytes: int = 10 * 1024 * 1024 * 1024
+    lag_alarm_seconds: int = 300
+    room_alarm_seconds: int = 4 * 3600
     protect_source: bool = False
+    give_up_wal_bytes: int = 20 * 1024 * 1024 * 1024
+    warn_after_days: int = 7
+    warn_cutover_days: int = 3
 
 
 @dataclass(frozen=True)

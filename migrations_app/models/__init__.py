@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from migrations_app.models.checks import FindingCheck
+from migrations_app.models.clean_up import CleanUp, CleanUpItem
 from migrations_app.models.connection import ConnectionSettings, MigrationEndpoint, SavedConnection
 from migrations_app.models.history import (
     EventKind,
@@ -17,6 +18,7 @@ from migrations_app.models.progress import MigrationDatabase, Part, TableCopy
 from migrations_app.models.replication import (
     CutoverAttempt,
     CutoverStepTime,
+    OldSourceVisitor,
     Replication,
     ReplicationRequest,
     ReplicationSample,
@@ -38,6 +40,8 @@ __all__ = [
     "ACTIVE_STATES",
     "FOLLOWING_SUBSTATES",
     "TERMINAL_STATES",
+    "CleanUp",
+    "CleanUpItem",
     "ConnectionSettings",
     "CutoverAttempt",
     "CutoverStepTime",
@@ -48,6 +52,7 @@ __all__ = [
     "MigrationEndpoint",
     "MigrationEvent",
     "MigrationFinding",
+    "OldSourceVisitor",
     "OnlinePhase",
     "Part",
     "PartState",

@@ -110,7 +110,12 @@ class Migration(models.Model):
     )
     fall_back = models.BooleanField(default=False, db_default=False)
     retained_wal_bytes = models.BigIntegerField(default=10 * 1024**3, db_default=10 * 1024**3)
+    lag_alarm_seconds = models.PositiveIntegerField(default=300, db_default=300)
+    room_alarm_seconds = models.PositiveIntegerField(default=4 * 3600, db_default=4 * 3600)
     protect_source = models.BooleanField(default=False, db_default=False)
+    give_up_wal_bytes = models.BigIntegerField(default=20 * 1024**3, db_default=20 * 1024**3)
+    warn_after_days = models.PositiveSmallIntegerField(default=7, db_default=7, help_text="0: never.")
+    warn_cutover_days = models.PositiveSmallIntegerField(default=3, db_default=3, help_text="0: never.")
 
     forget_passwords = models.BooleanField(default=False, help_text="Erase both passwords when the migration ends.")
 

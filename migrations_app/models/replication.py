@@ -85,6 +85,9 @@ class Replication(models.Model):
     transactions = models.BigIntegerField(null=True, blank=True)
     retained_wal_bytes = models.BigIntegerField(null=True, blank=True)
     wal_status = models.CharField(max_length=20, blank=True)
+    room_bytes = models.BigIntegerField(null=True, blank=True, help_text="How much more log fits, null: not known.")
+    room_limit = models.CharField(max_length=40, blank=True, db_default="", help_text="What limits the room.")
+    full_in_seconds = models.FloatField(null=True, blank=True, help_text="Null: not known, or no room is used up.")
     error = models.TextField(blank=True)
     error_hint = models.TextField(blank=True)
     error_server_message = models.TextField(blank=True)
@@ -137,6 +140,9 @@ class ReplicationRequest(models.Model):
     database = models.ForeignKey(MigrationDatabase, on_delete=models.CASCADE, related_name="requests")
     kind = models.CharField(max_length=12, choices=REQUEST_CHOICES)
     verification = models.CharField(max_length=10, choices=VERIFICATION_CHOICES, default=VerificationLevel.COUNTS.value)
+    reopen_source = models.BooleanField(
+        default=False, db_default=False, help_text="Finish: the old source takes writes again."
+    )
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -155,6 +161,34 @@ class ReplicationRequest(models.Model):
 
     def __str__(self) -> str:
         return self.get_kind_display()
+
+
+class OldSourceVisitor(models.Model):
+    """Somebody whose sessions were seen on the old source after the cutover; looked for every few seconds.
+
+    ``sessions`` counts the sessions that were seen; ``is_writing`` that one of them had written when it was looked at.
+    """
+
+    database = models.ForeignKey(MigrationDatabase, on_delete=models.CASCADE, related_name="old_source_visitors")
+    role = models.TextField(blank=True)
+    address = models.TextField(blank=True, help_text="Empty: a local connection, or hidden from the portal's user.")
+    application = models.TextField(blank=True)
+    is_superuser = models.BooleanField(default=False)
+    is_writing = models.BooleanField(default=False)
+    sessions = models.PositiveIntegerField(default=0)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-last_seen_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["database", "role", "address", "application"], name="old_source_visitor_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} from {self.address or 'a local connection'}"
 
 
 class CutoverAttempt(models.Model):

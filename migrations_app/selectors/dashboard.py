@@ -15,8 +15,9 @@ from django.utils import timezone
 from migrations_app.engine.events import CheckResult
 from migrations_app.engine.findings import ACCEPTABLE, Level
 from migrations_app.models import TERMINAL_STATES, Migration, MigrationDatabase, MigrationFinding, State, Substate
+from migrations_app.selectors.alarms import reminders_of
 from migrations_app.selectors.counting import counted
-from migrations_app.selectors.lag import Lag, is_followed, is_resting, lags_of, longest_lag_seconds
+from migrations_app.selectors.lag import Lag, is_followed, is_resting, lags_of, longest_lag_seconds, needs_a_look
 from migrations_app.selectors.migration_page import migrations_with_endpoints
 
 RECENT_DAYS = 7
@@ -112,7 +113,7 @@ def shown_by(show: Show) -> Q:
     """Return the condition under which a migration is counted by one of the five numbers."""
     if show == Show.WAITING:
         failed = Q(state__in=FAILED, ended_at__gte=recently())
-        return Q(state__in=WAITING) | is_resting() | failed | _finished_unproved()
+        return Q(state__in=WAITING) | is_resting() | needs_a_look() | failed | _finished_unproved()
     if show == Show.LAG:
         return is_followed()
     if show == Show.FINISHED:
@@ -185,9 +186,22 @@ def _words_of_lag(migration: Migration, lag: Lag | None) -> tuple[str, str, str,
         return "Replication stopped", lag.error, "See the error", "replication"
     if lag.paused:
         return "Replication is paused", "The slot keeps the source's log meanwhile", "Look at it", "replication"
+    if words := _words_of_watching(migration, lag):
+        return "Needs a look", words, "Look at it", "replication"
     if migration.substate == Substate.WAITING_FOR_FALL_BACK:
         return "Cut over, and the way back is open", "", "Go back, or finish", "cutover"
     return "Ready to cut over", "", "Cut over", "cutover"
+
+
+def _words_of_watching(migration: Migration, lag: Lag) -> str:
+    """Thresholds that are passed, and reminders; empty where there are none."""
+    reminders = [
+        f"{each.words.lower()} for more than {each.days} day{'' if each.days == 1 else 's'}"
+        for each in reminders_of(migration, waits_since=lag.waits_since)
+    ]
+    parts = [*lag.over, *reminders]
+    words = "; ".join(parts)
+    return words[:1].upper() + words[1:]
 
 
 def _words(migration: Migration, *, unproved: Sequence[MigrationDatabase]) -> tuple[str, str, str, str]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import DurationField, Exists, ExpressionWrapper, F, Max, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Now
 
+from migrations_app.engine.events import Direction
 from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.following import AT_WORK
 from migrations_app.models import TERMINAL_STATES, Migration, Replication
+from migrations_app.selectors.alarms import alarms_over
 
 RESTING = (ApplyState.PAUSED, ApplyState.BROKEN)
 
@@ -20,7 +23,8 @@ RESTING = (ApplyState.PAUSED, ApplyState.BROKEN)
 class Lag:
     """The worst of a migration's databases, in the direction that matters now.
 
-    ``error`` is that of the first database whose replication stopped, with its name.
+    ``error`` is that of the first database whose replication stopped, with its name. ``over`` names the thresholds
+    that are passed; ``waits_since`` is when the first database that is not cut over caught up.
     """
 
     seconds: float | None
@@ -30,6 +34,8 @@ class Lag:
     paused: bool
     broken: bool
     error: str
+    over: tuple[str, ...] = ()
+    waits_since: datetime | None = None
 
 
 def lag_of(migration: Migration) -> Lag | None:
@@ -41,7 +47,7 @@ def lags_of(migration_ids: Collection[UUID]) -> dict[UUID, Lag]:
     """Sum up several migrations (one query, none for no migration)."""
     if not migration_ids:
         return {}
-    rows = _living().filter(database__migration__in=migration_ids).select_related("database")
+    rows = _living().filter(database__migration__in=migration_ids).select_related("database__migration")
     found: dict[UUID, list[Replication]] = {}
     for row in rows.order_by("database__source_name"):
         found.setdefault(row.database.migration_id, []).append(row)
@@ -66,6 +72,20 @@ def is_resting() -> Q:
     return AT_WORK & Q(Exists(rows))
 
 
+def needs_a_look() -> Q:
+    """Return the condition under which a followed migration passed a threshold, or takes longer than was wished."""
+    rows, of = _living().filter(database__migration=OuterRef("pk")), "database__migration__"
+    is_late = Q(lag_seconds__gt=F(f"{of}lag_alarm_seconds"))
+    over = (
+        Q(retained_wal_bytes__gt=F(f"{of}retained_wal_bytes"))
+        | Q(full_in_seconds__lt=F(f"{of}room_alarm_seconds"))
+        | is_late & (Q(caught_up_at__isnull=False) | ~Q(direction=Direction.FORWARD.value))
+    )
+    days = ExpressionWrapper(F("warn_after_days") * Value(timedelta(days=1)), output_field=DurationField())
+    is_long = Q(warn_after_days__gt=0) & Q(started_at__lt=Now() - days) & Q(Exists(rows))
+    return AT_WORK & (Q(Exists(rows.filter(over))) | is_long)
+
+
 def _living() -> QuerySet[Replication]:
     rows = Replication.objects.filter(ended_at__isnull=True)
     return rows.exclude(database__state__in=TERMINAL_STATES)
@@ -82,8 +102,14 @@ def _summed_up(rows: Sequence[Replication]) -> Lag:
         since=min(resting, default=None),
         paused=any(row.state == ApplyState.PAUSED for row in rows),
         broken=bool(stopped),
+        over=alarms_over(rows[0].database.migration, rows),
+        waits_since=min((row.caught_up_at for row in rows if row.caught_up_at and _is_forward(row)), default=None),
         error=f"{stopped[0].database.source_name}: {stopped[0].error}" if stopped else "",
     )
+
+
+def _is_forward(row: Replication) -> bool:
+    return row.direction == Direction.FORWARD
 
 
 def _highest(values: Iterable[float | None]) -> float | None:

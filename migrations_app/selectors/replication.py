@@ -13,9 +13,11 @@ from django.utils import timezone
 from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.following import FollowedDatabase, followed_databases
 from migrations_app.models import Migration, OnlinePhase, Replication, ReplicationSample
+from migrations_app.selectors.alarms import Gauge, gauges_of
 
 BINS = 120
 RATE_SECONDS = 120.0
+TABLE_ROWS = 20
 MIN_SAMPLES = 4
 MIN_SPAN_SECONDS = 6.0
 CLOSE_BYTES = 4 * 1024 * 1024
@@ -45,6 +47,7 @@ class Outlook(StrEnum):
     """What becomes of the lag."""
 
     CLOSE = "close"
+    COPYING = "copying"
     CATCHING_UP = "catching_up"
     FALLING_BEHIND = "falling_behind"
     RESTING = "resting"
@@ -95,6 +98,8 @@ class Followed:
     forecast: Forecast
     points: tuple[Point, ...]
     alarm_bytes: int
+    since: datetime | None = None
+    gauges: tuple[Gauge, ...] = ()
 
     @property
     def replication(self) -> Replication | None:
@@ -115,9 +120,10 @@ class Followed:
         return bool(self.replication and (self.replication.retained_wal_bytes or 0) > self.alarm_bytes)
 
     @property
-    def drop_bytes(self) -> int:
-        """At how much the slot is dropped, where the source is to be protected."""
-        return 2 * self.alarm_bytes
+    def rows(self) -> tuple[Point, ...]:
+        """Some of the points, the newest first, to be read as a table."""
+        every = max(1, -(-len(self.points) // TABLE_ROWS))
+        return tuple(self.points[::-1][::every])
 
     @property
     def seconds_to_alarm(self) -> float | None:
@@ -134,7 +140,7 @@ def followed_of(migration: Migration, *, chosen: str, span: Span) -> tuple[list[
     if not every:
         return [], None
     one = next((each for each in every if each.name == chosen), None) or max(every, key=_urgency)
-    return every, _in_full(one, span=span, alarm_bytes=migration.retained_wal_bytes)
+    return every, _in_full(one, migration, span=span)
 
 
 def _urgency(each: FollowedDatabase) -> tuple[bool, bool, int]:
@@ -144,8 +150,8 @@ def _urgency(each: FollowedDatabase) -> tuple[bool, bool, int]:
     return row.state == ApplyState.BROKEN, each.database.phase != OnlinePhase.CUT_OVER, row.lag_bytes or 0
 
 
-def _in_full(each: FollowedDatabase, *, span: Span, alarm_bytes: int) -> Followed:
-    row = each.replication
+def _in_full(each: FollowedDatabase, migration: Migration, *, span: Span) -> Followed:
+    row, alarm_bytes = each.replication, migration.retained_wal_bytes
     if row is None:
         return Followed(each, Rates(), Forecast(Outlook.UNKNOWN), (), alarm_bytes)
     now = timezone.now()
@@ -155,7 +161,8 @@ def _in_full(each: FollowedDatabase, *, span: Span, alarm_bytes: int) -> Followe
     rates = rates_of(recent)
     shown = [sample for sample in samples if sample.at >= since]
     points = tuple(_points(_thinned(shown, since=since, until=now), since=since, until=now))
-    return Followed(each, rates, forecast_of(row, rates), points, alarm_bytes)
+    gauges = tuple(gauges_of(migration, row))
+    return Followed(each, rates, forecast_of(row, rates), points, alarm_bytes, since, gauges)
 
 
 def rates_of(samples: Sequence[ReplicationSample]) -> Rates:
@@ -178,6 +185,8 @@ def forecast_of(row: Replication, rates: Rates) -> Forecast:
     """Say when the lag is gone; a lag that both rates keep as it is never goes."""
     if row.state in (ApplyState.PAUSED, ApplyState.BROKEN, ApplyState.RECONNECTING):
         return Forecast(Outlook.RESTING)
+    if row.state == ApplyState.STARTING and row.caught_up_at is None and row.lag_bytes is not None:
+        return Forecast(Outlook.COPYING)
     if row.lag_bytes is None:
         return Forecast(Outlook.UNKNOWN)
     is_close = row.lag_seconds <= CLOSE_SECONDS if row.lag_seconds is not None else row.lag_bytes <= CLOSE_BYTES

@@ -22,6 +22,7 @@ from migrations_app.lifecycle import StaleTransition, transition
 from migrations_app.models import EventKind, Migration, MigrationEvent, OnlinePhase, Run, State, Substate
 from migrations_app.services.checks import conduct_checks
 from migrations_app.services.clean_up import cleaned_up
+from migrations_app.services.clean_up_again import conduct_clean_ups
 from migrations_app.services.clearing import end_sessions
 from migrations_app.services.consent import wait_for_acceptance, waits_at_warnings
 from migrations_app.services.endings import Ending, write_ending
@@ -63,7 +64,8 @@ def conduct(
     engines = Engines(engine, online, clean_up)
     lease = _begin(migration_id)
     if lease is None:
-        return conduct_checks(migration_id) or "nothing to do: not due, ended, or driven by another worker"
+        done = conduct_checks(migration_id) or conduct_clean_ups(migration_id)
+        return done or "nothing to do: not due, ended, or driven by another worker"
     control = Control(fence=lease.fence)
     is_in_order = False
     try:

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from migrations_app.engine.control import Control
 from migrations_app.engine.ports import PartQueue, Reporter, Requests
+from migrations_app.engine.replication.clean_up import Swept
 from migrations_app.engine.spec import DatabaseSpec, MigrationSpec
 from migrations_app.models import Migration, OnlinePhase, State
 from migrations_app.services.lease import Lease
@@ -114,6 +115,15 @@ def run_clean_up(lease: Lease, control: Control, *, engines: Engines) -> None:
     spec = _with_all(spec_for(migration), migration)
     with ProgressRecorder(lease.migration_id, control=control) as recorder:
         (engines.clean_up or _clean_up())(spec, reporter=recorder, control=control)
+
+
+def run_clean_up_again(lease: Lease, control: Control) -> list[tuple[DatabaseSpec, Swept]]:
+    """Remove from both servers what may be left after the end; return what was found. Raises ``EngineError``."""
+    from migrations_app.engine.online import clean_up_again
+
+    migration = Migration.objects.select_related("source", "target").get(pk=lease.migration_id)
+    with ProgressRecorder(lease.migration_id, control=control) as recorder:
+        return clean_up_again(spec_for(migration), reporter=recorder, control=control)
 
 
 def _without_failed(spec: MigrationSpec, migration: Migration) -> MigrationSpec:

@@ -19,7 +19,12 @@ SETTINGS = (
     "cutover_verification",
     "fall_back",
     "retained_wal_bytes",
+    "lag_alarm_seconds",
+    "room_alarm_seconds",
     "protect_source",
+    "give_up_wal_bytes",
+    "warn_after_days",
+    "warn_cutover_days",
 )
 NUMBERS = ("lag_bytes", "lag_seconds", "inserts", "updates", "deletes", "truncates", "transactions")
 

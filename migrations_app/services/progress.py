@@ -28,6 +28,7 @@ from migrations_app.services.recording import (
     IndexLedger,
     Ledger,
     LogLedger,
+    OldSourceLedger,
     PartLedger,
     PhaseLedger,
     ReplicationLedger,
@@ -181,6 +182,7 @@ def _all_ledgers(migration_id: UUID, *, fence: int) -> list[list[Ledger]]:
             LogLedger(migration_id),
             SampleLedger(migration_id),
             ReplicationLedger(migration_id),
+            OldSourceLedger(migration_id),
             CutoverLedger(migration_id),
             PhaseLedger(migration_id, fence=fence),  # last: it locks the migration, after its databases
         ],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -97,9 +98,14 @@ def request_go_back(
     return _ask(migration_id, RequestKind.GO_BACK, by=by, database_id=database_id, verification=verification)
 
 
-def request_finish(migration_id: UUID, *, by: Person, database_id: UUID | None = None) -> list[ReplicationRequest]:
-    """Ask to give up the way back and remove everything of ours from both servers. Raises ``ActionRefused``."""
-    return _ask(migration_id, RequestKind.FINISH, by=by, database_id=database_id)
+def request_finish(
+    migration_id: UUID, *, by: Person, database_id: UUID | None = None, reopen_source: bool = False
+) -> list[ReplicationRequest]:
+    """Ask to give up the way back and remove everything of ours from both servers. Raises ``ActionRefused``.
+
+    The old source stays closed, unless ``reopen_source``: then applications may write there, and nobody would notice.
+    """
+    return _ask(migration_id, RequestKind.FINISH, by=by, database_id=database_id, reopen_source=reopen_source)
 
 
 def _ask(
@@ -109,13 +115,15 @@ def _ask(
     by: Person,
     database_id: UUID | None,
     verification: VerificationLevel | None = None,
+    reopen_source: bool = False,
 ) -> list[ReplicationRequest]:
     with transaction.atomic():
         lock_run(migration_id)
         migration = Migration.objects.select_for_update(of=("self",)).get(pk=migration_id)
         chosen = _chosen(migration, kind, database_id)
         level = verification or VerificationLevel(migration.cutover_verification)
-        rows = [_store(migration, followed, kind, level, by) for followed in chosen]
+        asked = _Asked(kind, level, by, reopen_source)
+        rows = [_store(migration, followed, asked) for followed in chosen]
         Migration.objects.filter(pk=migration_id).update(revision=F("revision") + 1)
         ring(migration_id)
     return rows
@@ -161,23 +169,36 @@ def _nothing_to(kind: RequestKind, migration: Migration) -> str:
     return f"{words[kind]} in {migration.name} now."
 
 
-def _store(
-    migration: Migration, followed: FollowedDatabase, kind: RequestKind, level: VerificationLevel, by: Person
-) -> ReplicationRequest:
-    suffix = f", {VERIFICATION_WORDS[level]}" if kind in VERIFYING else ""
+@dataclass(frozen=True)
+class _Asked:
+    kind: RequestKind
+    level: VerificationLevel
+    by: Person
+    reopen_source: bool
+
+    @property
+    def suffix(self) -> str:
+        if self.kind is RequestKind.FINISH:
+            return f" and {'opens the old source again' if self.reopen_source else 'leaves the old source closed'}"
+        return f", {VERIFICATION_WORDS[self.level]}" if self.kind in VERIFYING else ""
+
+
+def _store(migration: Migration, followed: FollowedDatabase, asked: _Asked) -> ReplicationRequest:
+    by = asked.by
     who = f" ({by.name}, on the command line)" if by.name else ""
     MigrationEvent.objects.create(
         migration=migration,
         database=followed.database,
         kind=EventKind.ACTION,
-        message=f"{ASKED_WORDS[kind]}{suffix}.{who}",
+        message=f"{ASKED_WORDS[asked.kind]}{asked.suffix}.{who}",
         actor=by.user,
         address=by.address,
     )
     return ReplicationRequest.objects.create(
         database=followed.database,
-        kind=kind.value,
-        verification=level.value,
+        kind=asked.kind.value,
+        verification=asked.level.value,
+        reopen_source=asked.reopen_source,
         asked_by=by.user,
         asked_from=by.name,
         address=by.address,
@@ -205,10 +226,10 @@ class RowRequests:
             row = patiently(lambda _: self._fetch(database_id), connection=self._connection, seconds=LEASE_SECONDS)
         if row is None or row[0] != self.fence:
             raise lease_lost()
-        _, pk, kind, verification = row
+        _, pk, kind, verification, reopen_source = row
         if pk is None:
             return None
-        return PersonRequest(str(pk), RequestKind(kind), database_id, VerificationLevel(verification))
+        return PersonRequest(str(pk), RequestKind(kind), database_id, VerificationLevel(verification), reopen_source)
 
     def end(self, request: PersonRequest, *, succeeded: bool, message: str = "") -> None:
         """Store that a request was carried out, or why not. Raises ``LeaseLost`` when the fence is old."""

@@ -16,6 +16,7 @@ from migrations_app.engine.spec import MigrationMode, MigrationOption
 from migrations_app.following import AT_WORK, is_any_cut_over, is_following
 from migrations_app.lifecycle import transition
 from migrations_app.models import (
+    CleanUp,
     EventKind,
     FindingCheck,
     Migration,
@@ -166,13 +167,14 @@ def ring(migration_id: UUID) -> bool:
 def migrations_to_ring(*, not_rung_for: timedelta) -> list[UUID]:
     """Return the migrations with work that nobody drives.
 
-    They are queued and due, in progress, followed, or have findings to check. Where native replication goes on by
-    itself, there is work when it is time to look again, or when somebody asked for something.
+    They are queued and due, in progress, followed, have findings to check, or are to be cleaned up again. Where native
+    replication goes on by itself, there is work when it is time to look again, or when somebody asked for something.
     """
     due = Q(state=State.QUEUED) & (Q(scheduled_at__isnull=True) | Q(scheduled_at__lte=Now()))
     free = Q(run__lease_until__isnull=True) | Q(run__lease_until__lt=Now())
     quiet = Q(run__rung_at__isnull=True) | Q(run__rung_at__lt=Now() - not_rung_for)
     to_check = Q(Exists(FindingCheck.objects.filter(migration=OuterRef("pk"), ended_at__isnull=True)))
+    to_check |= Q(Exists(CleanUp.objects.filter(migration=OuterRef("pk"), ended_at__isnull=True)))
     at_work = AT_WORK & (_is_time_to_look() | is_asked_for())
     found = Migration.objects.filter((due | at_work | to_check) & free & quiet)
     return list(found.order_by("created_at").values_list("pk", flat=True))

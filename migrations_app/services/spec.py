@@ -60,7 +60,12 @@ def online_options(migration: Migration) -> OnlineOptions:
         cutover_verification=VerificationLevel(migration.cutover_verification),
         fall_back=migration.fall_back,
         retained_wal_bytes=migration.retained_wal_bytes,
+        lag_alarm_seconds=migration.lag_alarm_seconds,
+        room_alarm_seconds=migration.room_alarm_seconds,
         protect_source=migration.protect_source,
+        give_up_wal_bytes=migration.give_up_wal_bytes,
+        warn_after_days=migration.warn_after_days,
+        warn_cutover_days=migration.warn_cutover_days,
     )
 
 

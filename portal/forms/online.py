@@ -15,6 +15,10 @@ from migrations_app.services.server_address import InvalidAddress, read_server_a
 GIB = 1024**3
 HEADROOM_MAX = 1_000_000_000
 MINUTES_MAX = 24 * 60
+PROTECTION_CHOICES = [
+    ("", "Only warn: nothing is dropped, and somebody must act before the source's disk is full"),
+    ("give_up", "Give up the slot before the source's disk is full: the migration fails, and the source goes on"),
+]
 
 
 class OnlineForm(forms.Form):
@@ -53,7 +57,41 @@ class OnlineForm(forms.Form):
         decimal_places=1,
         help_text="The source keeps its log until it is applied; this must fit on its disk.",
     )
-    protect_source = forms.BooleanField(label="At twice of it, drop the slot to protect the source", required=False)
+    lag_alarm_minutes = forms.IntegerField(
+        label="Warn when what is applied is older than (minutes)",
+        min_value=1,
+        max_value=MINUTES_MAX,
+        help_text="After it has caught up once. Measured by the heartbeat.",
+        error_messages={"min_value": "At least 1 minute.", "max_value": f"At most {MINUTES_MAX} minutes."},
+    )
+    room_alarm_minutes = forms.IntegerField(
+        label="Warn when the room for the source's log lasts less than (minutes)",
+        min_value=1,
+        max_value=7 * MINUTES_MAX,
+        help_text="At the pace of now. Known where max_slot_wal_keep_size is set, and where the portal's user may "
+        "measure the disk (pg_execute_server_program).",
+        error_messages={"min_value": "At least 1 minute.", "max_value": f"At most {7 * MINUTES_MAX} minutes."},
+    )
+    protect_source = forms.ChoiceField(choices=PROTECTION_CHOICES, widget=forms.RadioSelect, required=False)
+    give_up_wal_gib = forms.DecimalField(
+        label="Give up the slot when it holds back more than (GiB)",
+        min_value=0,
+        max_value=1024 * 1024,
+        decimal_places=1,
+        help_text="Only where giving up was chosen. It must fit on the source's disk, and be more than the warning.",
+    )
+    warn_after_days = forms.IntegerField(
+        label="Remind when the migration takes longer than (days)",
+        min_value=0,
+        max_value=365,
+        help_text="Azure's service ends a migration after 7 days. This one goes on, and reminds. 0: never.",
+    )
+    warn_cutover_days = forms.IntegerField(
+        label="Remind when it waits for its cutover longer than (days)",
+        min_value=0,
+        max_value=365,
+        help_text="Azure's service gives up after 3 days. This one goes on, and reminds. 0: never.",
+    )
 
     def clean_source_as_seen_by_target(self) -> str:
         """Take ``host:port`` and nothing else."""
@@ -75,6 +113,14 @@ class OnlineForm(forms.Form):
             raise ValidationError("More than 0 GiB.")
         return size
 
+    def clean(self) -> dict[str, Any]:
+        """Giving up comes after the warning."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        warn, limit = cleaned.get("retained_wal_gib"), cleaned.get("give_up_wal_gib")
+        if cleaned.get("protect_source") and warn and limit is not None and int(limit * GIB) <= warn:
+            self.add_error("give_up_wal_gib", "More than the size of the warning.")
+        return cleaned
+
     def values(self) -> OnlineOptions:
         """Return what was chosen, as the services take it."""
         cleaned = self.cleaned_data
@@ -88,15 +134,24 @@ class OnlineForm(forms.Form):
             cutover_verification=VerificationLevel(cleaned["cutover_verification"]),
             fall_back=cleaned["fall_back"],
             retained_wal_bytes=cleaned["retained_wal_gib"],
-            protect_source=cleaned["protect_source"],
+            lag_alarm_seconds=cleaned["lag_alarm_minutes"] * 60,
+            room_alarm_seconds=cleaned["room_alarm_minutes"] * 60,
+            protect_source=bool(cleaned["protect_source"]),
+            give_up_wal_bytes=int(cleaned["give_up_wal_gib"] * GIB),
+            warn_after_days=cleaned["warn_after_days"],
+            warn_cutover_days=cleaned["warn_cutover_days"],
         )
 
 
 def initial_online(migration: Migration) -> dict[str, Any]:
     """Return the stored values as the form shows them."""
     names = ("apply_engine", "source_as_seen_by_target", "without_identity", "heartbeat", "sequence_headroom")
-    more = ("cutover_verification", "fall_back", "protect_source")
+    more = ("cutover_verification", "fall_back", "warn_after_days", "warn_cutover_days")
     return {name: getattr(migration, name) for name in (*names, *more)} | {
         "cutover_minutes": max(round(migration.cutover_seconds / 60), 1),
+        "lag_alarm_minutes": max(round(migration.lag_alarm_seconds / 60), 1),
+        "room_alarm_minutes": max(round(migration.room_alarm_seconds / 60), 1),
+        "protect_source": "give_up" if migration.protect_source else "",
+        "give_up_wal_gib": round(migration.give_up_wal_bytes / GIB, 1),
         "retained_wal_gib": round(migration.retained_wal_bytes / GIB, 1),
     }

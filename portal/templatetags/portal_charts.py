@@ -66,6 +66,12 @@ def highest(points: Sequence[Point], name: str) -> float | None:
 
 
 @register.filter
+def highest_rate(points: Sequence[Point]) -> float | None:
+    """Return the highest of what was written and what was applied, in bytes a second."""
+    return max((max(point.produced, point.applied) for point in points), default=None)
+
+
+@register.filter
 def peak(line: Sequence[RatePoint]) -> float | None:
     """Return the highest speed, in bytes a second."""
     return max((point.bytes_per_second for point in line), default=None)

@@ -20,6 +20,7 @@ from migrations_app.engine.spec import MigrationMode, MigrationOption
 from migrations_app.following import is_following
 from migrations_app.models import Migration, MigrationEvent, State
 from migrations_app.selectors.actions import RESUMABLE, actions_for, may_cancel
+from migrations_app.selectors.alarms import reminders_of
 from migrations_app.selectors.dashboard import UNPROVED
 from migrations_app.selectors.failure import failure_of
 from migrations_app.selectors.headline import headline
@@ -169,6 +170,8 @@ def _actions_token(migration: Migration) -> str:
 def _live_context(request: HttpRequest, shown: MigrationPage, *, tab: str) -> dict[str, Any]:
     migration = shown.migration
     allowed = actions_for(migration, may_operate=may(request.user, Permission.OPERATE))
+    is_followed = migration.mode == MigrationMode.ONLINE and migration.is_active
+    lag = lag_of(migration) if is_followed else None
     return {
         "shown": shown,
         "migration": migration,
@@ -179,7 +182,9 @@ def _live_context(request: HttpRequest, shown: MigrationPage, *, tab: str) -> di
         "actions": allowed,
         "failure": failure_of(shown),
         "follows": is_following(migration),
-        "lag": lag_of(migration) if is_following(migration) else None,
+        "lag": lag if is_following(migration) else None,
+        "over": lag.over if lag else (),
+        "reminders": reminders_of(migration, waits_since=lag.waits_since if lag else None),
         "room": worker_room() if migration.state == State.QUEUED and not migration.scheduled_at else None,
         "result": _result(shown),
         "forgotten": passwords_forgotten(migration) if migration.state in RESUMABLE else [],

@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from migrations_app.engine.spec import VerificationLevel
-from migrations_app.following import may_continue, may_pause, takes_requests
-from migrations_app.models import Migration, ReplicationRequest
+from migrations_app.following import is_following, may_continue, may_pause, takes_requests
+from migrations_app.models import Migration, OldSourceVisitor, ReplicationRequest, Substate
 from migrations_app.models.migration import VERIFICATION_CHOICES
 from migrations_app.selectors.cutover import CutoverPage, cutover_page
 from migrations_app.selectors.migration_page import MigrationPage
@@ -51,6 +51,7 @@ SPAN_WORDS = {
     Span.ALL: "All",
 }
 NAME_MAX = 63
+VISITORS_MAX = 50
 
 
 def replication_context(request: HttpRequest, shown: MigrationPage) -> dict[str, Any]:
@@ -66,6 +67,7 @@ def replication_context(request: HttpRequest, shown: MigrationPage) -> dict[str,
         "may_pause": may_operate and one is not None and may_pause(one.each),
         "may_continue": may_operate and one is not None and may_continue(one.each),
         "requests": _last_requests(shown.migration),
+        **_old_source(shown.migration),
     }
 
 
@@ -119,6 +121,8 @@ def _do(request: HttpRequest, migration: Migration, deed: str, name: str) -> Non
     level = request.POST.get("verification", "")
     if deed in VERIFIED and level in list(VerificationLevel):
         choice["verification"] = VerificationLevel(level)
+    if deed == "finish" and request.POST.get("reopen_source") == "on":
+        choice["reopen_source"] = True
     DEEDS[deed](migration.pk, by=Person(user=person(request), address=address_of(request)), **choice)
 
 
@@ -149,6 +153,7 @@ def _cutover_context(request: HttpRequest, migration: Migration, *, database: st
         "levels": VERIFICATION_CHOICES,
         "may_operate": may(request.user, Permission.OPERATE),
         "forms_token": token,
+        **_old_source(migration),
         "poll_url": _poll_url(request, migration, name, token),
         "poll_every": "1s" if page.is_moving else "2s",
     }
@@ -174,6 +179,14 @@ def _forms_token(page: CutoverPage) -> str:
 
 def _database(request: HttpRequest) -> str:
     return request.GET.get("database", "").replace("\x00", "")[:NAME_MAX]
+
+
+def _old_source(migration: Migration) -> dict[str, Any]:
+    """Who was seen in the old source since the cutover; looked for while the way back is open."""
+    rows = OldSourceVisitor.objects.filter(database__migration=migration).select_related("database")
+    visitors = list(rows.order_by("-last_seen_at", "id")[:VISITORS_MAX])
+    is_watching = is_following(migration) and migration.substate == Substate.WAITING_FOR_FALL_BACK
+    return {"visitors": visitors, "watches_old_source": is_watching or bool(visitors)}
 
 
 def _last_requests(migration: Migration) -> list[ReplicationRequest]:

@@ -88,7 +88,8 @@ def _online(migration: Migration, url: str) -> list[Decision]:
         return []
     seen = f" The target reaches the source at {migration.source_as_seen_by_target}."
     proof = _label(VERIFICATION_CHOICES, migration.cutover_verification).lower()
-    at_twice = " At twice of it the slot is dropped, and the migration fails." if migration.protect_source else ""
+    limit = bytes_in_words(migration.give_up_wal_bytes)
+    given_up = f" At {limit}, or when its disk is nearly full, the slot is given up, and the migration fails."
     return [
         Decision(
             "Who carries the changes",
@@ -105,10 +106,22 @@ def _online(migration: Migration, url: str) -> list[Decision]:
         Decision("Way back", WAY_BACK if migration.fall_back else NO_WAY_BACK, url),
         Decision(
             "The source's disk",
-            f"A warning when the slot holds back more than {bytes_in_words(migration.retained_wal_bytes)}.{at_twice}",
+            f"A warning when the slot holds back more than {bytes_in_words(migration.retained_wal_bytes)}, or when the "
+            f"room for the log lasts less than {duration(migration.room_alarm_seconds)}."
+            f"{given_up if migration.protect_source else ' Nothing is dropped.'}",
             url,
         ),
+        Decision("Reminders", _reminders(migration), url),
     ]
+
+
+def _reminders(migration: Migration) -> str:
+    parts = [f"when what is applied is older than {duration(migration.lag_alarm_seconds)}"]
+    if migration.warn_after_days:
+        parts.append(f"after {counted(migration.warn_after_days, 'day')}")
+    if migration.warn_cutover_days:
+        parts.append(f"after {counted(migration.warn_cutover_days, 'day')} of waiting for the cutover")
+    return f"People are reminded {', '.join(parts)}. Nothing is ended by that."
 
 
 def source_effects(migration: Migration) -> list[str]:

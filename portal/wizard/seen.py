@@ -29,7 +29,12 @@ OPTION_FIELDS = (
     "cutover_verification",
     "fall_back",
     "retained_wal_bytes",
+    "lag_alarm_seconds",
+    "room_alarm_seconds",
     "protect_source",
+    "give_up_wal_bytes",
+    "warn_after_days",
+    "warn_cutover_days",
 )
 CONFLICT = (
     "This step was changed elsewhere (another tab, or a colleague) after this page was opened. "

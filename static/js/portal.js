@@ -127,6 +127,20 @@ document.addEventListener("htmx:oobAfterSwap", (event) => {
   refreshTimes(list);
 });
 
+// What a person opened on the Replication side stays open, and in focus, when a poll brings it anew.
+let openedFolds = [], focusedFold = "";
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  const side = event.detail.target;
+  if (side.id !== "replication") return;
+  openedFolds = [...side.querySelectorAll("details[id][open]")].map((fold) => fold.id);
+  focusedFold = document.activeElement?.closest("#replication summary")?.parentElement.id ?? "";
+});
+document.addEventListener("htmx:oobAfterSwap", (event) => {
+  if (event.detail.target.id !== "replication") return;
+  openedFolds.forEach((id) => { const fold = document.getElementById(id); if (fold) fold.open = true; });
+  if (focusedFold) document.getElementById(focusedFold)?.querySelector("summary").focus();
+});
+
 // A table with a search field: [data-search] filters the rows of the table it names by their [data-text].
 document.addEventListener("input", (event) => {
   const field = event.target.closest("[data-search]");

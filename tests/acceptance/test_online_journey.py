@@ -1,4 +1,4 @@
-"""A DBA moves a database that is in use by clicking: follow, rehearse, cut over, look at the way back, finish."""
+"""A DBA moves the sample database, which is in use, by clicking: follow, rehearse, cut over, look at the way back, finish."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import threading
 import pytest
 from playwright.sync_api import expect
 
+from portal.demo.sample import build_sample
 from tests.acceptance.browser import Visitor, chromium
 from tests.acceptance.live_portal import live_portal
 from tests.acceptance.test_journey import fill_server
 
-SHOP = """
-CREATE TABLE customers (id serial PRIMARY KEY, name text NOT NULL);
-INSERT INTO customers (name) SELECT 'customer ' || n FROM generate_series(1, 3000) n;
-CREATE TABLE visits (id serial PRIMARY KEY, customer int REFERENCES customers, note text);
-CREATE TABLE log_without_key (at timestamptz DEFAULT now(), line text);
-INSERT INTO log_without_key (line) SELECT 'line ' || n FROM generate_series(1, 500) n;
-CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM customers;
-"""
+SALES = (
+    "INSERT INTO shop.orders (ordered_at, customer_id, country, total, note)"
+    " VALUES (now(), 1, 'DE', 1999, 'while it moves')",
+    "UPDATE shop.orders SET state = 'paid', note = note || '!' WHERE id = (SELECT max(id) FROM shop.orders)",
+    "UPDATE stock.levels SET on_hand = on_hand + 1 WHERE product_id % 50 = 0",
+    "INSERT INTO shop.coupons SELECT * FROM shop.coupons LIMIT 1",
+    "DELETE FROM stock.movements WHERE id = (SELECT min(id) FROM stock.movements)",
+)
+WRITTEN = "SELECT count(*) FROM shop.orders WHERE note LIKE 'while it moves%'"
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
@@ -30,18 +32,19 @@ def portal(servers, tmp_path_factory):
 
 
 class Shopping:
-    """Customers who write while the database moves; what a closed database refuses is not written."""
+    """The shop's customers, while the database moves; what a closed database refuses is not written."""
 
     def __init__(self, source, database: str) -> None:
         self._source, self._database, self._end = source, database, threading.Event()
         self._thread = threading.Thread(target=self._write, daemon=True)
-        self.written = 0
+        self.orders = 0
 
     def _write(self) -> None:
         with self._source.connect(self._database) as connection:
             while not self._end.wait(0.05):
-                connection.execute("INSERT INTO visits (note) VALUES ('while it moves')")
-                self.written += 1
+                for sale in SALES:
+                    connection.execute(sale)
+                self.orders += 1
 
     def __enter__(self):
         self._thread.start()
@@ -53,18 +56,17 @@ class Shopping:
 
 
 def test_a_dba_moves_a_database_that_is_in_use(portal, servers):
-    source, target = servers.get(17), servers.get(18, name="journey")
-    with source.fresh_database("busy_shop") as database, chromium() as browser:
-        source.psql(SHOP, database=database)
+    source, target = servers.get(18), servers.get(18, name="journey")
+    with source.fresh_database("outdoor_shop") as database, chromium() as browser:
+        build_sample(source.cluster.conninfo(database=database), size="small", seed=3)
         visitor = Visitor(browser, base=portal.url)
         try:
             with Shopping(source, database) as shopping:
                 set_up(visitor, source, target, database)
                 follow(visitor)
             cut_over(visitor, database)
-            count = target.psql("SELECT count(*) FROM visits", database=database).strip()
-            assert count == str(shopping.written)
-            target.psql("INSERT INTO visits (note) VALUES ('on the new server')", database=database)
+            assert target.psql(WRITTEN, database=database).strip() == str(shopping.orders)
+            target.psql(SALES[0], database=database)
             finish(visitor)
             for server in (source, target):
                 slots = "SELECT count(*) FROM pg_replication_slots WHERE slot_name LIKE 'pgmig%'"

@@ -106,6 +106,10 @@ def test_what_cannot_be_asked_ends_with_2_and_words(followed: Migration, migrati
 def test_a_way_back_is_taken(migration_command: Command, answers: list[Answering]) -> None:
     migration = online(phase=OnlinePhase.CUT_OVER, fall_back=True)
     assert migration_command("finish", migration.name).code == 0
+    assert not ReplicationRequest.objects.get().reopen_source
+    ReplicationRequest.objects.all().delete()
+    assert migration_command("finish", migration.name, "--reopen-source").code == 0
+    assert ReplicationRequest.objects.get().reopen_source
     ReplicationRequest.objects.all().delete()
     assert migration_command("go-back", migration.name, "--database", "shop").code == 0
     assert ReplicationRequest.objects.get().kind == "go_back"
@@ -144,7 +148,8 @@ def test_options_of_create() -> None:
             *("create", "x", "--mode", "Online", "--apply", "through_portal", "--without-identity", "full"),
             *("--no-heartbeat", "--source-as-seen-by-target", "10.0.0.7", "--sequence-headroom", "5"),
             *("--cutover-timeout", "60", "--cutover-verification", "full", "--fall-back"),
-            *("--retained-wal", "2GB", "--protect-source"),
+            *("--retained-wal", "2GB", "--protect-source", "--lag-alarm", "60", "--room-alarm", "600"),
+            *("--warn-after-days", "0", "--warn-cutover-days", "1"),
         ]
     )
     assert online_arguments.online_options(vars(given)) == OnlineOptions(
@@ -158,6 +163,11 @@ def test_options_of_create() -> None:
         fall_back=True,
         retained_wal_bytes=2 * 1024**3,
         protect_source=True,
+        lag_alarm_seconds=60,
+        room_alarm_seconds=600,
+        give_up_wal_bytes=4 * 1024**3,
+        warn_after_days=0,
+        warn_cutover_days=1,
     )
     assert online_arguments.online_options(vars(parser.parse_args(["create", "x"]))) == OnlineOptions()
 

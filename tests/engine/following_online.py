@@ -17,7 +17,7 @@ from migrations_app.engine.control import Control
 from migrations_app.engine.errors import Canceled, EngineError
 from migrations_app.engine.events import CaughtUp, DatabaseFinished, Event, ReplicationSampled, ReplicationStarted
 from migrations_app.engine.migrating import Outcome
-from migrations_app.engine.online import clean_up, migrate
+from migrations_app.engine.online import clean_up, clean_up_again, migrate
 from migrations_app.engine.ports import PersonRequest, RequestKind
 from migrations_app.engine.replication_names import replication_name
 from migrations_app.engine.spec import (
@@ -249,6 +249,19 @@ class OnlineMove:
         """Clean up as the portal does after a failure."""
         clean_up(self.spec, reporter=self.log, control=Control(fence=self.fence))
 
+    def remove(self) -> None:
+        """Drop everything on both servers, whatever happened."""
+        for name in self.databases:
+            _remove(self, name)
+
+    def clean_up_again(self) -> list[tuple[str, list[str], list[str], list[str]]]:
+        """Clean up as a person asks: side, and what was found, is kept and is left there, as kinds."""
+        self.fence += 1
+        return [
+            (swept.side.value, *([each.kind for each in part] for part in (swept.before, swept.kept, swept.left)))
+            for _, swept in clean_up_again(self.spec, reporter=self.log, control=Control(fence=self.fence))
+        ]
+
     def left_on(self, server: RunningServer, database: str | None = None) -> str:
         """What bears our names on a server, by a look that is not the product's."""
         return server.psql(
@@ -285,8 +298,7 @@ def moving_online(
         yield move
     finally:
         move.stop()
-        for name in names:
-            _remove(move, name)
+        move.remove()
 
 
 def _remove(move: OnlineMove, database: str) -> None:

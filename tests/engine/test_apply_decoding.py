@@ -6,6 +6,12 @@ import struct
 
 import pytest
 
+from migrations_app.engine.postgres.apply_session import (
+    PIPELINE_BYTES,
+    PIPELINE_STATEMENTS,
+    SmallStatement,
+    _chunks,
+)
 from migrations_app.engine.replication import copy_text
 from migrations_app.engine.replication.coalesce import ImageChanges, KeyedChanges, OrderedChanges, OutOfOrder, sections
 from migrations_app.engine.replication.pgoutput import (
@@ -124,3 +130,13 @@ def test_copy_text_escapes_what_it_must() -> None:
     assert b"".join(copy_text.blocks(plain)) == b"1\t\\N\n2\tx\n"
     nasty = [(b"1", b"a\tb\nc\\d\r"), (None, b"\\N")]
     assert b"".join(copy_text.blocks(nasty)) == b"1\ta\\tb\\nc\\\\d\\r\n\\N\t\\\\N\n"
+
+
+def test_complaint_6_statements_go_out_in_pipelines_that_are_bounded_by_bytes() -> None:
+    """planetscale/pgcopydb PR #51: a backlog in libpq's buffers made the apply quadratic."""
+    values = [b"x" * 1_000] * 3_000 + [b"y" * 5_000_000] + [b"z"] * 3_000
+    statements = [SmallStatement(b"SELECT $1", (25,), [value]) for value in values]
+    pipelines = [[each.values[0] or b"" for each in chunk] for chunk in _chunks(statements)]
+    assert [value for pipeline in pipelines for value in pipeline] == values
+    assert max(map(len, pipelines)) <= PIPELINE_STATEMENTS + 1
+    assert max(sum(map(len, pipeline[:-1])) for pipeline in pipelines) <= PIPELINE_BYTES

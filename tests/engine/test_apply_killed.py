@@ -189,6 +189,7 @@ def test_complaint_1_transactions_between_keepalives(servers: ServerPool) -> Non
     """Many tiny and empty transactions, pauses, and other databases that write: what is told to the source is here."""
     with followed(servers.get(15), servers.get(18), SCHEMA, rows=ROWS) as made:
         made.catch_up()
+        _keepalives_pass_nothing(made)
         for round_number in range(6):
             made.write(*(TRANSFER.replace("{n}", str(n)) for n in range(40)))
             made.write("BEGIN; SELECT txid_current(); COMMIT")
@@ -198,6 +199,23 @@ def test_complaint_1_transactions_between_keepalives(servers: ServerPool) -> Non
             assert confirmed <= committed
             made.another_engine().start()
         made.assert_same()
+
+
+def _keepalives_pass_nothing(made: Followed) -> None:
+    """A keepalive names a place behind transactions that wait for a lock here: neither position goes there."""
+    with made.target.connect(made.target_database, autocommit=False) as blocker:
+        blocker.execute("LOCK TABLE history IN ACCESS EXCLUSIVE MODE")
+        made.write(*(TRANSFER.replace("{n}", str(n)) for n in range(40)))
+        made.until(lambda: _waiting_for_lock(made))
+        written = _number(made.on_source, "SELECT (pg_current_wal_insert_lsn() - '0/0')::int8")
+        made.source.psql(
+            "SELECT pg_logical_emit_message(true, 'noise', repeat('x', 100000)) FROM generate_series(1, 20)"
+        )
+        time.sleep(1.5)
+        assert made.engine.status().applied_lsn < written and _confirmed(made) < written
+        for pid in backends(made.target, made.link.name):
+            made.target.psql(f"SELECT pg_terminate_backend({pid})")
+    made.assert_same()
 
 
 def _confirmed(made: Followed) -> int:

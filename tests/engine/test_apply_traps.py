@@ -297,7 +297,7 @@ def test_an_older_run_can_commit_nothing(servers: ServerPool) -> None:
         assert issubclass(LeaseLost, Exception)
 
 
-def test_a_slot_that_is_gone_is_told(servers: ServerPool) -> None:
+def test_complaint_26_a_slot_that_is_gone_is_told(servers: ServerPool) -> None:
     with followed(servers.get(15), servers.get(18), "", start=False) as made:
         made.on_source.execute("SELECT pg_drop_replication_slot(%s)", (made.link.name,))
         made.engine.start()

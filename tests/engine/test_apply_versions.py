@@ -1,4 +1,4 @@
-"""Every supported major as publisher, and as subscriber: the stream is read and written in both directions."""
+"""Publishers and subscribers that differ most: what is in the stream, and what may be written, changes with them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WRITES = (
 )
 
 
-@pytest.mark.parametrize(("publisher", "subscriber"), [(10, 18), (12, 15), (14, 17), (16, 16), (17, 12), (18, 10)])
+@pytest.mark.parametrize(("publisher", "subscriber"), [(10, 18), (12, 16), (14, 17), (18, 10)])
 def test_from_one_major_to_another(servers: ServerPool, publisher: int, subscriber: int) -> None:
     with followed(servers.get(publisher), servers.get(subscriber), SCHEMA, memory_bytes=50_000) as made:
         made.write(*WRITES)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from migrations_app.engine.events import CheckResult, Direction, ObjectVerified
+from migrations_app.engine.errors import Canceled
+from migrations_app.engine.events import CheckResult, CutoverStepStarted, Direction, Event, ObjectVerified
 from migrations_app.engine.replication.cutover_notes import CutoverNotes
 from migrations_app.engine.replication.cutover_steps import CutoverResult
 from migrations_app.engine.replication.plan import Treatment
@@ -14,7 +15,7 @@ from migrations_app.engine.replication.sequences_ahead import ahead
 from migrations_app.engine.spec import OnlineOptions, VerificationLevel
 from migrations_app.engine.target.finish import forget_notes
 from migrations_app.engine.verification import SequenceState
-from tests.engine.cutting_over import SCHEMA, TABLES, followed, wait_until
+from tests.engine.cutting_over import SCHEMA, TABLES, Followed, followed, wait_until
 from tests.fixtures.servers import RunningServer
 
 SEQUENCES = """
@@ -62,16 +63,21 @@ def test_sequences_skip_values_but_never_to_their_end(before: SequenceState, hea
     assert ahead(before, headroom=headroom).last_value == after
 
 
-def test_every_sequence_is_ahead_in_its_own_direction(
+def test_complaint_10_every_sequence_is_ahead_in_its_own_direction(
     pair: tuple[RunningServer, RunningServer], tmp_path: Path
 ) -> None:
-    """Complaint 10: the next value of each is beyond what was handed out, and one that collides already is named."""
+    """The next value of each is beyond what was handed out; whatever is found at the end, and in a second attempt."""
     tables = (*TABLES, ("given_by_hand", Treatment.FOLLOW))
     with followed(*pair, tmp_path, schema=SCHEMA + SEQUENCES, tables=tables) as shop:
         shop.online = OnlineOptions(sequence_headroom=100)
         shop.source.psql("INSERT INTO ledger (account, amount) VALUES (1, 5)", database=shop.database)
+        with pytest.raises(Canceled):
+            shop.cut_over(on_event=lambda event: _cancel_at_the_comparison(shop, event))
+        assert "sequences" in shop.steps and shop.log.ended[-1].result is CutoverResult.UNDONE
+        shop.target.psql("CREATE FUNCTION only_here() RETURNS int LANGUAGE sql AS 'SELECT 1'", database=shop.database)
         ended = shop.cut_over()
         assert ended.result is CutoverResult.DONE, ended
+        assert any("only_here" in each.name for each in shop.log.differences), "told, and no reason to fail"
 
         def value(name: str) -> str:
             return shop.target.psql(f"SELECT last_value, is_called FROM {name}", database=shop.database)
@@ -87,6 +93,11 @@ def test_every_sequence_is_ahead_in_its_own_direction(
         sequences = [e for e in shop.log.events if isinstance(e, ObjectVerified) and e.object_class == "sequence"]
         assert {e.result for e in sequences} == {CheckResult.IDENTICAL}
         assert len(sequences) == 8
+
+
+def _cancel_at_the_comparison(shop: Followed, event: Event) -> None:
+    if isinstance(event, CutoverStepStarted) and event.step == "verify":
+        shop.control.stop(Canceled("Somebody canceled."))
 
 
 def test_tables_that_nobody_follows_are_filled_anew(pair: tuple[RunningServer, RunningServer], tmp_path: Path) -> None:

@@ -132,10 +132,10 @@ def _job(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
-def test_no_acknowledged_row_is_lost_there_and_back(
+def test_complaints_1_and_25_no_acknowledged_row_is_lost_there_and_back(
     servers: ServerPool, tmp_path: Path, engine: type[ServerToServer] | type[ThroughPortal]
 ) -> None:
-    """Complaint 25: every role but ours is kept out, and the proof is a comparison of everything at the fence."""
+    """Every role but ours is kept out, and the proof is a comparison of everything at the fence."""
     with busy(servers, tmp_path, engine) as shop:
         database_id = shop.following.job.database.id
         with Workload(shop.conninfo(shop.source), seed=1) as there:

@@ -87,7 +87,7 @@ def test_a_portal_killed_at_any_step_is_undone_by_the_next_run(shop: Followed, s
     shop.engine.start()
 
 
-def test_a_cutover_that_takes_too_long_is_undone(shop: Followed) -> None:
+def test_complaint_9_a_cutover_that_takes_too_long_is_undone(shop: Followed) -> None:
     shop.online = OnlineOptions(cutover_seconds=3)
     with shop.target.connect(shop.database, autocommit=False) as blocker:
         blocker.execute("LOCK TABLE ledger IN EXCLUSIVE MODE")

@@ -1,4 +1,4 @@
-"""A cutover between every pair of majors that the mission names; older ones lack words, not steps."""
+"""There and back between majors, by the portal; older ones lack words, not steps (see test_online_versions.py)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.fixtures.servers import ServerPool
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("before", "after"), [(10, 15), (11, 17), (12, 18), (14, 17), (16, 18), (18, 18)])
+@pytest.mark.parametrize(("before", "after"), [(10, 17), (12, 15), (14, 17), (16, 18), (18, 18)])
 def test_there_and_back_between_majors(servers: ServerPool, tmp_path: Path, before: int, after: int) -> None:
     online = OnlineOptions(cutover_seconds=60, fall_back=True)
     source, target = servers.get(before), servers.get(after, name="cutover-target")

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from migrations_app.engine.events import OldSourceVisited
 from migrations_app.engine.ports import PersonRequest, RequestKind
 from migrations_app.engine.replication.clean_up import finish
 from migrations_app.engine.replication.cutover_steps import CutoverResult
@@ -71,14 +72,21 @@ def test_ten_thousand_writes_go_back_and_nothing_is_lost(shop: Followed) -> None
     nothing_of_ours(shop)
 
 
-def test_finish_leaves_nothing_and_opens_what_was_left(shop: Followed) -> None:
+def test_finish_leaves_nothing_and_the_old_source_closed_unless_told_to_open_it(shop: Followed) -> None:
     before = shop.access()
     back = cut_over_with_way_back(shop)
     assert shop.access() != before
     shop.target.psql("INSERT INTO ledger (account, amount) VALUES (1, 1)", database=shop.database)
     wait_until(lambda: shop.same("SELECT count(*) FROM ledger"))
-    assert finish(back) == ()
-    assert shop.access() == before
+    closed = shop.access()
+    if shop.through_portal:
+        assert finish(back) == ()
+        assert shop.access() == closed
+        note = next(note for note in shop.log.notes if "stays closed" in note)
+        assert f'ALTER DATABASE "{shop.database}" RESET default_transaction_read_only' in note
+    else:
+        assert finish(back, reopen_left=True) == ()
+        assert shop.access() == before
     nothing_of_ours(shop)
     assert finish(back) == (), "may be repeated"
 
@@ -93,6 +101,8 @@ def test_who_still_comes_to_the_old_source_is_named(shop: Followed) -> None:
         (seen,) = watch.look().visitors
         assert (seen.user, seen.application) == ("postgres", "forgotten job")
         wait_until(lambda: any(each.name == "scratch" for each in watch.look().written))
+    seen_again = [event for event in shop.log.events if isinstance(event, OldSourceVisited)]
+    assert sum(event.new_sessions for event in seen_again) == 1 and seen_again[0].is_superuser
     assert sum("application forgotten job" in note for note in shop.log.notes) == 1
     assert any("public.scratch" in note for note in shop.log.notes)
     finish(back)

@@ -11,6 +11,7 @@ from migrations_app.engine.postgres import Server
 from migrations_app.engine.spec import MigrationMode, MigrationSpec, Side
 from migrations_app.engine.validation import validate
 from tests.engine.validating import Recorder, database
+from tests.fixtures.halves import halved
 from tests.fixtures.providers import PROFILES, PlayedServer, conditions, play
 from tests.fixtures.servers import ServerPool
 
@@ -42,8 +43,7 @@ def check(source: PlayedServer, target: PlayedServer, name: str) -> dict[str, li
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("major", MAJORS)
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(("profile", "major"), halved(PROFILES, MAJORS))
 def test_what_online_lacks_is_found_and_mended(servers: ServerPool, profile: str, major: int) -> None:
     source, target = play(servers, profile, major, name="online"), play(servers, "azure", 18, name="online-target")
     with source.fresh_database() as name:

@@ -15,6 +15,9 @@ from tests.fixtures.servers import ServerPool
 SALES = """
 UPDATE stock.levels SET on_hand = on_hand + 1 WHERE product_id % 2 = 0;
 UPDATE staff.holidays SET employee_id = employee_id;
+DELETE FROM stock.movements WHERE id = (SELECT min(id) FROM stock.movements);
+INSERT INTO shop.orders (ordered_at, customer_id, country, total) VALUES (now(), 1, 'DE', 1999);
+INSERT INTO shop.coupons SELECT * FROM shop.coupons LIMIT 1;
 """
 
 

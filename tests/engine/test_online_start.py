@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from migrations_app.engine.errors import Canceled
-from migrations_app.engine.events import Event, Step, StepFinished
+from migrations_app.engine.events import Event, Note, Step, StepFinished
 from migrations_app.engine.ports import RequestKind
-from migrations_app.engine.replication import follower
+from migrations_app.engine.replication import follower, logical_slot
 from migrations_app.engine.replication.apply import ApplyKind
 from migrations_app.engine.spec import ApplyChoice, OnlineOptions, Selection, WithoutIdentity
 from tests.engine.following_online import OnlineMove, moving_online
@@ -113,7 +113,7 @@ def test_a_wish_that_cannot_be_fulfilled_says_why(move: OnlineMove) -> None:
     assert move.left_on(move.source) == ""
 
 
-def test_who_keeps_the_slot_waiting_is_named(move: OnlineMove) -> None:
+def test_complaint_4_who_keeps_the_slot_waiting_is_named(move: OnlineMove) -> None:
     """pgcopydb #819: slot creation hangs for hours behind one open transaction, no message."""
     blocker = move.source.connect(move.databases[0], autocommit=False)
     blocker.execute("INSERT INTO orders (what) VALUES ('open')")
@@ -126,7 +126,34 @@ def test_who_keeps_the_slot_waiting_is_named(move: OnlineMove) -> None:
     blocker.close()
 
 
-def test_a_canceled_wait_leaves_no_walsender_and_no_slot(move: OnlineMove) -> None:
+def test_complaint_4_each_wait_has_an_end_and_leaves_nothing(
+    servers: ServerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A prepared transaction has no session that could end: it is named, and every attempt lets go of the server."""
+    monkeypatch.setattr(logical_slot, "WAIT_SECONDS", 1)
+    monkeypatch.setattr(logical_slot, "TELL_AFTER_SECONDS", 0.3)
+    source, left = servers.get(14, name="validated-source", max_prepared_transactions=2), list[str]()
+    ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgmig/%/slot'"
+    with moving_online(source, servers.get(18), tmp_path, schema=SCHEMA, online=ONLINE) as move:
+
+        def look(event: Event) -> None:
+            if isinstance(event, Note) and "Trying again" in event.message:
+                left.append(f"{event.message} {source.psql(ours)} {move.left_on(source)}")
+
+        move.on_event = look
+        move.write("BEGIN; INSERT INTO orders (what) VALUES ('open'); PREPARE TRANSACTION 'forgotten'")
+        try:
+            move.start()
+            move.until(lambda: bool(left))
+            assert any("prepared transaction 'forgotten' of role postgres" in note for note in move.log.notes)
+            assert "lock timeout" in left[0] and " 0 publication" in left[0] and "slot pgmig" not in left[0]
+        finally:
+            move.write("COMMIT PREPARED 'forgotten'")
+        move.until_caught_up()
+        assert move.same("orders")
+
+
+def test_complaint_4_a_canceled_wait_leaves_no_walsender_and_no_slot(move: OnlineMove) -> None:
     blocker = move.source.connect(move.databases[0], autocommit=False)
     blocker.execute("INSERT INTO orders (what) VALUES ('open')")
     move.start()
@@ -195,7 +222,7 @@ def test_our_publication_is_not_restored_and_that_of_the_user_is(move: OnlineMov
 
 
 @pytest.mark.parametrize("engine", [ApplyChoice.SERVER_TO_SERVER, ApplyChoice.THROUGH_PORTAL])
-def test_a_lost_slot_costs_only_what_changed(move: OnlineMove, engine: ApplyChoice) -> None:
+def test_complaint_26_a_lost_slot_costs_only_what_changed(move: OnlineMove, engine: ApplyChoice) -> None:
     """Resume: a new slot; tables that are the same in its snapshot stay, the others are copied again."""
     move.online = replace(ONLINE, apply=engine)
     move.write(

@@ -57,10 +57,19 @@ def found(move: OnlineMove, code: str) -> bool:
     return any(finding.code == code for finding in move.log.findings)
 
 
-def test_lag_is_measured_in_bytes_and_in_seconds(move: OnlineMove) -> None:
+def test_complaint_11_lag_is_measured_in_bytes_and_in_seconds(move: OnlineMove) -> None:
+    """pgcopydb #518: what another database writes is no lag, and a database where nothing happens is not behind."""
     move.start()
     move.until_caught_up()
+    with move.source.fresh_database() as other:
+        move.source.psql(
+            "CREATE TABLE noise AS SELECT g, repeat('x', 300) FROM generate_series(1, 20000) g", database=other
+        )
+        looks = len(move.samples)
+        move.until(lambda: len(move.samples) > looks + 3)
+    assert all((sample.lag_seconds or 0) < 5 for sample in move.samples[looks:])
     sample = move.samples[-1]
+    assert sample.lag_bytes < 1024 * 1024
     assert sample.lag_seconds is not None and sample.lag_seconds < 5
     assert sample.retained_wal_bytes is not None and sample.wal_status == "reserved"
     assert sample.source_lsn >= sample.status.applied_lsn > 0
@@ -105,7 +114,7 @@ def test_a_table_that_was_made_since_is_named(move: OnlineMove) -> None:
     move.until(lambda: any("Over: table public.late" in note for note in move.log.notes))
 
 
-def test_a_slot_that_somebody_dropped_ends_the_database(move: OnlineMove) -> None:
+def test_complaint_26_a_slot_that_somebody_dropped_ends_the_database(move: OnlineMove) -> None:
     """PeerDB #3352: the slot is missing after a failover."""
     move.online = ONLINE
     move.run()
@@ -143,10 +152,11 @@ def test_a_publication_that_somebody_changed_is_told_and_needs_a_full_comparison
 
 
 def test_a_slot_that_holds_back_too_much_is_dropped_where_that_was_chosen(move: OnlineMove) -> None:
-    move.online = replace(PORTAL, retained_wal_bytes=1, protect_source=True)
+    move.online = replace(PORTAL, retained_wal_bytes=1, protect_source=True, give_up_wal_bytes=2)
     move.start()
     outcome = move.wait()
-    assert outcome.databases[0].error is not None and "was dropped, as chosen" in outcome.databases[0].error.message
+    error = outcome.databases[0].error
+    assert error is not None and "was given up to protect" in error.message and "Resume" in error.hint
     assert "slot" not in move.left_on(move.source)
 
 
@@ -231,7 +241,12 @@ def test_finish_leaves_nothing(move: OnlineMove) -> None:
     move.online = replace(ONLINE, fall_back=True)
     move.run()
     move.ask(RequestKind.CUTOVER)
+    refused = "has_database_privilege('pg_monitor', current_database(), 'CONNECT')"
     move.ask(RequestKind.FINISH)
     assert move.wait().succeeded
+    assert move.source.psql(f"SELECT {refused}", database=move.databases[0]) == "f", "the old source stays closed"
+    move.finished[move.id_of(move.databases[0])] = "identical"
+    swept = move.clean_up_again()
+    assert [(side, before, left) for side, before, _, left in swept] == [("source", [], []), ("target", [], [])]
     assert move.left_on(move.source) == "" and move.left_on(move.target) == ""
     move.assert_same_dump()

@@ -13,6 +13,7 @@ from migrations_app.engine.providers import provider_by_key
 from migrations_app.engine.spec import MigrationOption
 from tests.engine.moving import Move, nothing_left
 from tests.engine.validating import fires
+from tests.fixtures.halves import halved
 from tests.fixtures.providers import PlayedServer, playing
 from tests.fixtures.providers.shop import CLUTTER, shop_database
 from tests.fixtures.servers import ServerPool
@@ -103,8 +104,7 @@ def told(findings: Iterable[Finding]) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("major", [15, 18])
-@pytest.mark.parametrize("source_type", SOURCES)
+@pytest.mark.parametrize(("source_type", "major"), halved(SOURCES, [15, 18]))
 def test_a_shop_moves_to_flexible_server(servers: ServerPool, tmp_path: Path, source_type: str, major: int) -> None:
     with (
         playing(servers, SOURCES[source_type], major) as source,

@@ -107,7 +107,7 @@ def test_a_source_that_waits_for_ever(servers: ServerPool, target: RunningServer
         assert only(validated_online(source, target, "shop"), "PM3010").level is Level.INFO
 
 
-def test_wal_that_a_slot_may_not_keep(
+def test_complaint_19_wal_that_a_slot_may_not_keep(
     servers: ServerPool, target: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replication_wal, "MEASURED_SECONDS", 0.5)

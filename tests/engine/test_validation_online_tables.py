@@ -121,7 +121,9 @@ CREATE TABLE keyed (id int PRIMARY KEY, a json); ALTER TABLE keyed REPLICA IDENT
 
 
 @pytest.mark.parametrize("major", [10, 14, 18])
-def test_whole_rows_that_cannot_be_compared(servers: ServerPool, target: RunningServer, major: int) -> None:
+def test_complaint_24_whole_rows_that_cannot_be_compared(
+    servers: ServerPool, target: RunningServer, major: int
+) -> None:
     source = servers.get(major, name="validated-source")
     with source.fresh_database() as name:
         source.psql(FULL, database=name)
@@ -230,7 +232,7 @@ def test_partitions_of_an_old_source(servers: ServerPool, target: RunningServer)
                 assert is_silent(findings, "PM3036")
 
 
-def test_a_long_transaction(
+def test_complaint_4_a_long_transaction(
     source: RunningServer, target: RunningServer, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replication_blockers, "LONG_SECONDS", 0)
@@ -268,7 +270,7 @@ def test_a_transaction_that_the_user_may_not_look_at(source: RunningServer, targ
     drop_role(source, role)
 
 
-def test_a_forgotten_prepared_transaction(
+def test_complaint_4_a_forgotten_prepared_transaction(
     source: RunningServer, target: RunningServer, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source.psql("CREATE TABLE t (id int PRIMARY KEY)", database=name)

@@ -68,6 +68,7 @@ def test_it_opens_on_the_replication_and_says_how_far_it_is(browser: Client) -> 
 def test_charts_are_drawn_with_words_for_those_who_do_not_see_them(browser: Client) -> None:
     html = page_of(browser, online())
     assert html.count('<svg class="lines"') == 3
+    assert "The lines as a table" in html and html.count('class="plot-times') == 3
     assert 'aria-label="Lag in seconds, highest' in html and 'aria-label="Written ' in html
 
 
@@ -82,7 +83,7 @@ def test_it_says_when_it_is_caught_up(browser: Client) -> None:
     assert "Caught up at" in words(page_of(browser, migration, tab="replication"))
 
 
-def test_it_says_when_it_will_not_catch_up_and_what_to_do(browser: Client) -> None:
+def test_complaint_5_it_says_when_it_will_not_catch_up_and_what_to_do(browser: Client) -> None:
     migration = online(phase=OnlinePhase.FOLLOWING)
     update(migration, lag_bytes=2 * GIB, lag_seconds=600)
     now = timezone.now()
@@ -118,12 +119,19 @@ def test_how_far_back_the_lines_go_is_chosen(browser: Client, span: str) -> None
     assert "lines" in page_of(browser, online(), tab="replication", span=span)
 
 
-def test_a_slot_that_holds_back_too_much_is_an_alarm(browser: Client) -> None:
+def test_without_samples_it_says_why_no_line_is_drawn(browser: Client) -> None:
     migration = online()
-    update(migration, retained_wal_bytes=12 * GIB)
-    assert "more than the 10.0 GiB that were agreed. The source's disk fills up" in words(page_of(browser, migration))
-    Migration.objects.update(protect_source=True)
-    assert "At 20.0 GiB it is dropped" in words(page_of(browser, migration))
+    Replication.objects.get().samples.all().delete()
+    text = words(page_of(browser, migration))
+    assert "No line can be drawn yet: it takes a few samples" in text and "The lines as a table" not in text
+
+
+def test_while_tables_are_copied_changes_wait_in_the_slot(browser: Client) -> None:
+    migration = online(phase=OnlinePhase.FOLLOWING)
+    update(migration, state="starting", caught_up_at=None, lag_bytes=GIB, lag_seconds=None)
+    assert "Tables are being copied. What changes meanwhile waits" in words(
+        page_of(browser, migration, tab="replication")
+    )
 
 
 def test_a_poll_sends_the_side_as_it_is_now(browser: Client) -> None:
@@ -329,6 +337,7 @@ def test_the_dashboard_says_what_is_ready_and_what_stopped(browser: Client) -> N
 def test_without_a_heartbeat_the_lag_is_told_in_bytes(browser: Client) -> None:
     migration = online()
     update(migration, lag_seconds=None)
+    Migration.objects.update(heartbeat=False)
     Replication.objects.get().samples.update(lag_seconds=None)
     text = words(page_of(browser, migration))
     assert "Not measured: no heartbeat is written on the source." in text

@@ -24,7 +24,12 @@ ONLINE = {
     "cutover_verification": "full",
     "fall_back": "on",
     "retained_wal_gib": "2.5",
-    "protect_source": "on",
+    "protect_source": "give_up",
+    "give_up_wal_gib": "6",
+    "lag_alarm_minutes": "2",
+    "room_alarm_minutes": "90",
+    "warn_after_days": "10",
+    "warn_cutover_days": "0",
 }
 
 
@@ -53,6 +58,8 @@ def test_every_field_says_in_a_sentence_what_it_does(browser: Client, draft: Mig
         "Room for values that were handed out",
         "Changes on the target travel back to the old source until you finish",
         "this must fit on its disk",
+        "A pause does not help: what nobody reads is kept.",
+        "Azure's service ends a migration after 7 days. This one goes on",
     ):
         assert words in text
 
@@ -65,6 +72,8 @@ def test_what_is_chosen_is_kept(browser: Client, draft: Migration) -> None:
     assert (row.without_identity, row.heartbeat, row.sequence_headroom) == ("full", False, 500)
     assert (row.cutover_seconds, row.cutover_verification, row.fall_back) == (300, "full", True)
     assert (row.retained_wal_bytes, row.protect_source) == (int(2.5 * 1024**3), True)
+    assert (row.lag_alarm_seconds, row.room_alarm_seconds, row.give_up_wal_bytes) == (120, 5400, 6 * 1024**3)
+    assert (row.warn_after_days, row.warn_cutover_days) == (10, 0)
     assert OnlineForm(initial_online(row)).is_valid(), "what is stored can be shown and saved again"
 
 
@@ -76,6 +85,8 @@ def test_what_is_chosen_is_kept(browser: Client, draft: Migration) -> None:
         ("cutover_minutes", "0", "At least 1 minute."),
         ("sequence_headroom", "-1", "At least 0."),
         ("retained_wal_gib", "0", "More than 0 GiB."),
+        ("give_up_wal_gib", "2", "More than the size of the warning."),
+        ("lag_alarm_minutes", "0", "At least 1 minute."),
         ("apply_engine", "magic", "Select a valid choice"),
     ],
 )
@@ -110,7 +121,9 @@ def test_the_review_says_what_is_made_on_the_source(draft: Migration) -> None:
     sentences = " ".join(f"{each.title}: {each.sentence}" for each in decisions(draft))
     assert "Way back: Changes on the target travel back" in sentences
     assert "undone after 10 min; sequences skip 1,000 values" in sentences
-    assert "more than 10.0 GiB. At twice of it the slot is dropped" in sentences
+    assert "more than 10.0 GiB, or when the room for the log lasts less than 4 h" in sentences
+    assert "At 20.0 GiB, or when its disk is nearly full, the slot is given up" in sentences
+    assert "after 7 days, after 3 days of waiting for the cutover. Nothing is ended" in sentences
     draft.mode = MigrationMode.OFFLINE
     assert source_effects(draft) == []
     assert "Way back" not in {each.title for each in decisions(draft)}

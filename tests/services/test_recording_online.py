@@ -17,6 +17,7 @@ from migrations_app.engine.events import (
     CutoverStepStarted,
     DatabaseFailed,
     Direction,
+    OldSourceVisited,
     Step,
     StepFinished,
     StepStarted,
@@ -29,6 +30,7 @@ from migrations_app.models import (
     Migration,
     MigrationDatabase,
     MigrationEvent,
+    OldSourceVisitor,
     OnlinePhase,
     Replication,
     ReplicationRequest,
@@ -333,3 +335,14 @@ def test_the_way_back_is_kept_though_nobody_told_its_begin(followed: Lease) -> N
         recorder.report(sampled(shop, direction=Direction.REVERSE))
     row = Replication.objects.get(direction="reverse")
     assert (row.engine, row.state, row.tables, row.samples.count()) == ("through_portal", "applying", 7, 1)
+
+
+def test_who_comes_to_the_old_source_again_is_one_row(followed: Lease) -> None:
+    shop = id_of("shop")
+    for fresh, writes in ((2, True), (1, False)):  # two runs: a worker that takes over goes on with the same rows
+        with recorder_of(followed) as recorder:
+            for role in ("shop_app", "postgres"):
+                recorder.report(OldSourceVisited(shop, role, "10.0.0.7", "billing", fresh, role == "postgres", writes))
+    row = OldSourceVisitor.objects.get(role="shop_app")
+    assert (row.sessions, row.is_writing, row.is_superuser) == (3, True, False)
+    assert row.last_seen_at > row.first_seen_at and OldSourceVisitor.objects.count() == 2

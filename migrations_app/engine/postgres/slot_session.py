@@ -44,8 +44,9 @@ def exporting_slot(
     name: str,
     wait_seconds: int,
     while_waiting: Callable[[float], None],
+    failover: bool = False,
 ) -> Iterator[ExportedSlot]:
-    """Make a slot and keep its snapshot while inside.
+    """Make a slot and keep its snapshot while inside; ``failover``: standbys keep it, too (17 and newer).
 
     The server waits for the end of every transaction that runs; ``while_waiting`` gets the seconds so far, several
     times a second, and may raise. ``wait_seconds`` bounds the wait for one transaction. When it fails, the statement is
@@ -55,7 +56,7 @@ def exporting_slot(
     session = _open(server, database, wait_seconds=wait_seconds)
     try:
         with server.control.interruptible(lambda: session.cancel_safe(timeout=3)):
-            yield _create(server, session, name, while_waiting)
+            yield _create(server, session, _statement(session, name, failover=failover), while_waiting)
     except BaseException:
         _end(server, session)
         raise
@@ -81,15 +82,19 @@ def _open(server: Server, database: str, *, wait_seconds: int) -> psycopg.Connec
     return session
 
 
+def _statement(session: psycopg.Connection[tuple[object, ...]], name: str, *, failover: bool) -> sql.Composed:
+    in_parentheses = session.info.server_version >= OPTIONS_IN_PARENTHESES_SINCE
+    options = "(SNAPSHOT 'export', FAILOVER true)" if failover else "(SNAPSHOT 'export')"
+    export = options if in_parentheses else "EXPORT_SNAPSHOT"
+    return sql.SQL("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput {}").format(sql.Identifier(name), sql.SQL(export))
+
+
 def _create(
     server: Server,
     session: psycopg.Connection[tuple[object, ...]],
-    name: str,
+    statement: sql.Composed,
     while_waiting: Callable[[float], None],
 ) -> ExportedSlot:
-    in_parentheses = session.info.server_version >= OPTIONS_IN_PARENTHESES_SINCE
-    export = "(SNAPSHOT 'export')" if in_parentheses else "EXPORT_SNAPSHOT"
-    statement = sql.SQL("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput {}").format(sql.Identifier(name), sql.SQL(export))
     pgconn, began_at = session.pgconn, time.monotonic()
     pgconn.send_query(statement.as_bytes(session))
     while pgconn.is_busy():

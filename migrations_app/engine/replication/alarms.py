@@ -9,9 +9,13 @@ from migrations_app.engine.job import DatabaseJob
 
 RETAINED, NO_PROGRESS, DRIFT, OTHER_SERVER = "PM4031", "PM4032", "PM4033", "PM4034"
 APPLY_BROKEN, NOT_SUBSCRIBED, MADE_SINCE = "PM4035", "PM4036", "PM4037"
+ROOM, LAG = "PM4041", "PM4042"
 
 WHY = {
     RETAINED: "The source keeps its log until the changes are applied. When its disk is full, it stops.",
+    ROOM: "The source keeps its log until the changes are applied. When there is no room for more, it stops, or throws "
+    "away what the slot needs.",
+    LAG: "A cutover would block writes for as long as it takes to apply what is missing.",
     NO_PROGRESS: "Changes are made on the publishing server and none arrives.",
     DRIFT: "Changes of the table could not be applied, or would be applied in part. The apply rests until both sides "
     "have the same columns again, and then goes on by itself.",

@@ -50,6 +50,7 @@ class Session:
     state: str | None
     since: str | None
     query: str | None
+    is_writing: bool = False
 
     def __str__(self) -> str:
         """``process 4711 of role shop from 10.0.0.7, application pgbench``, for people."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -38,15 +39,21 @@ from migrations_app.engine.replication.fall_back import followed_back, go_back
 from migrations_app.engine.replication.follow_note import FollowNote, write_note
 from migrations_app.engine.replication.link import Following
 from migrations_app.engine.replication.logical_slot import read_slot
+from migrations_app.engine.replication.old_source import OldSourceWatch
 from migrations_app.engine.replication.rehearsal import rehearse
+from migrations_app.engine.replication.source_identity import is_another, read_source_identity
 from migrations_app.engine.replication.starting import link_of
 from migrations_app.engine.replication.watching import SAMPLE_SECONDS, Watcher, watching
+from migrations_app.engine.spec import VerificationLevel
 
 ASK_SECONDS = 0.5
+OLD_SOURCE_SECONDS = 5.0
 FIRST_SAMPLE_SECONDS, FIRST_SECONDS = 0.4, 5.0  # who only looks whether all is well should not wait long
 PAUSES_SECONDS = (1, 2, 4, 8, 15, 30)
 NOT_YET = "The database was not cut over yet."
 OVER = "The database was cut over already."
+
+logger = logging.getLogger(__name__)
 
 # What follows where a direction is over; done when nobody watches it any more, so that an error there is not its own.
 Next = Callable[[], DatabaseOutcome | None]
@@ -110,7 +117,11 @@ class Follower:
 
     def finish_again(self) -> None:
         """Remove what is left where a run was interrupted after it had stored that the database is finished."""
-        finish(self._forward(), reopen_left=self.job.spec.online.fall_back)
+        request = self.requests.pending(self.job.database.id)
+        is_asked = request is not None and request.kind is RequestKind.FINISH
+        finish(self._forward(), reopen_left=is_asked and request is not None and request.reopen_source)
+        if request is not None and is_asked:
+            self.requests.end(request, succeeded=True)
 
     def _forward(self) -> Following:
         link = link_of(self.job, self.note.plan)
@@ -163,6 +174,7 @@ class Follower:
 
     def _look_and_serve(self, watcher: Watcher, serve: Serve) -> Next | None:
         began_at = time.monotonic()
+        old_source = _OldSource(self.job) if watcher.direction is Direction.REVERSE else None
         while not self._released.is_set():
             self.job.control.check()
             request = self.requests.pending(self.job.database.id)
@@ -172,6 +184,8 @@ class Follower:
                     return then
                 continue
             watcher.look()
+            if old_source is not None:
+                old_source.look_now_and_then()
             native = watcher.following.engine.kind is ApplyKind.SERVER_TO_SERVER
             self.is_quiet = native and watcher.is_caught_up
             is_first = not watcher.is_caught_up and time.monotonic() - began_at < FIRST_SECONDS
@@ -197,13 +211,21 @@ class Follower:
             case RequestKind.REHEARSE:
                 self._end(request, rehearse(watcher.following, request), CutoverResult.REHEARSED)
             case RequestKind.CUTOVER:
-                ended = cut_over(watcher.following, request)
+                ended = cut_over(watcher.following, self._in_full_after_failover(request, watcher))
                 self._end(request, ended, CutoverResult.DONE)
                 if ended.result is CutoverResult.DONE:
                     return partial(self._after_cutover, watcher.following)
             case _:
                 raise Refused(NOT_YET)
         return None
+
+    def _in_full_after_failover(self, request: PersonRequest, watcher: Watcher) -> PersonRequest:
+        """What a failover lost of the source may be on the target, or the other way round: only rows tell."""
+        now = read_source_identity(watcher.publisher)
+        if request.verification is VerificationLevel.FULL or not is_another(self.note.source_identity, now):
+            return request
+        self.job.note("The source failed over since the copy: every row is compared, whatever was asked for.")
+        return replace(request, verification=VerificationLevel.FULL)
 
     def _rest(self, request: PersonRequest, watcher: Watcher) -> None:
         is_paused = request.kind is RequestKind.PAUSE
@@ -276,7 +298,7 @@ class Follower:
                 ended = rehearse(watcher.following, request, back=True)
                 self._end(request, ended, CutoverResult.REHEARSED)
             case RequestKind.FINISH:
-                outcome = self._finish(watcher.following, reopen_left=True)
+                outcome = self._finish(watcher.following, reopen_left=request.reopen_source)
                 self.requests.end(request, succeeded=True)
                 return lambda: outcome
             case _:
@@ -294,3 +316,20 @@ class Follower:
         """The source is in use again; what is on the target stays there as a copy of that moment."""
         finish(following, reopen_left=False)
         return DatabaseOutcome(self.job.database.id, NOT_VERIFIED)
+
+
+class _OldSource:
+    """Who still comes to the old source while the way back is open; one that cannot be looked at has no visitors."""
+
+    def __init__(self, job: DatabaseJob) -> None:
+        self._watch = OldSourceWatch(job, is_subscriber=True)
+        self._looked_at = -OLD_SOURCE_SECONDS
+
+    def look_now_and_then(self) -> None:
+        if time.monotonic() - self._looked_at < OLD_SOURCE_SECONDS:
+            return
+        self._looked_at = time.monotonic()
+        try:
+            self._watch.look()
+        except (ConnectionLost, ConnectionFailed) as error:
+            logger.info("the old source cannot be looked at: %s", error)

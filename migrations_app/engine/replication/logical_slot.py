@@ -13,6 +13,7 @@ from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import Connection, Server, errors
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.postgres.slot_session import exporting_slot
+from migrations_app.engine.replication.failover import choose_failover
 from migrations_app.engine.replication.lsn import parse_lsn
 from migrations_app.engine.snapshot import Snapshot, hold_snapshot
 
@@ -26,12 +27,16 @@ TELL_AFTER_SECONDS, TELL_EVERY_SECONDS = 2.0, 30.0
 
 @dataclass(frozen=True)
 class SlotState:
-    """A slot of the publishing server. Places in the log are bytes; ``wal_status`` is empty before 13."""
+    """A slot of the publishing server. Places in the log are bytes; ``wal_status`` is empty before 13.
+
+    ``safe_bytes`` may be written before max_slot_wal_keep_size is reached, None where nothing limits it, or before 13.
+    """
 
     active_pid: int
     confirmed_lsn: int
     restart_lsn: int
     wal_status: str
+    safe_bytes: int | None = None
 
     @property
     def is_lost(self) -> bool:
@@ -108,11 +113,16 @@ def hold_slot_snapshot(job: DatabaseJob, *, name: str) -> Iterator[tuple[Snapsho
     """
     database = job.database.source_name
     drop_slot(job.source, database, name)
-    waiting = _Waiting(job)
+    waiting, failover = _Waiting(job), _failover(job, name)
     try:
         with ExitStack() as held:
             with exporting_slot(
-                job.source, database, name=name, wait_seconds=WAIT_SECONDS, while_waiting=waiting.look
+                job.source,
+                database,
+                name=name,
+                wait_seconds=WAIT_SECONDS,
+                while_waiting=waiting.look,
+                failover=failover,
             ) as slot:
                 snapshot = held.enter_context(hold_snapshot(job.source, database, exported=slot.snapshot))
             yield snapshot, parse_lsn(slot.begins_at)
@@ -121,6 +131,13 @@ def hold_slot_snapshot(job: DatabaseJob, *, name: str) -> Iterator[tuple[Snapsho
     except BaseException:
         _drop_or_tell(job, name)
         raise
+
+
+def _failover(job: DatabaseJob, name: str) -> bool:
+    with job.source.connected(job.database.source_name, purpose="look") as source:
+        choice = choose_failover(job.source, source, name=name)
+    job.note(choice.words)
+    return choice.is_wanted
 
 
 def _drop_or_tell(job: DatabaseJob, name: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from migrations_app.engine.events import OldSourceVisited
 from migrations_app.engine.findings import Level
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres.queries.reading import fetch
@@ -42,6 +43,7 @@ class OldSourceWatch:
         self._is_subscriber = is_subscriber
         self._before: dict[tuple[str, str], int] | None = None
         self._told: set[tuple[str | None, str | None, str | None]] = set()
+        self._pids: frozenset[int] = frozenset()
 
     def look(self) -> OldSourceSeen:
         """Look once. Raises ``EngineError`` where the server cannot be reached, which may be what is wanted."""
@@ -52,6 +54,7 @@ class OldSourceWatch:
         written = self._newly_written(counted)
         for visitor in visitors:
             self._tell(visitor)
+        self._report(visitors)
         if written:
             names = ", ".join(f"{each.schema}.{each.name}" for each in written[:5])
             job.note(
@@ -60,6 +63,24 @@ class OldSourceWatch:
                 level=Level.WARNING,
             )
         return OldSourceSeen(visitors, written)
+
+    def _report(self, visitors: tuple[Session, ...]) -> None:
+        together: dict[tuple[str, str, str], list[Session]] = {}
+        for each in visitors:
+            together.setdefault((each.user or "", each.address or "", each.application or ""), []).append(each)
+        for (role, address, application), sessions in together.items():
+            self._job.reporter.report(
+                OldSourceVisited(
+                    self._job.database.id,
+                    role,
+                    address,
+                    application,
+                    new_sessions=sum(each.pid not in self._pids for each in sessions),
+                    is_superuser=any(each.is_superuser for each in sessions),
+                    is_writing=any(each.is_writing for each in sessions),
+                )
+            )
+        self._pids = frozenset(each.pid for each in visitors)
 
     def _newly_written(self, counted: list[Written]) -> tuple[Written, ...]:
         now = {(each.schema, each.name): each.changes for each in counted}

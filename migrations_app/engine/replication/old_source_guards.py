@@ -11,7 +11,7 @@ from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import Connection, errors
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.replication.apply import ApplyKind
-from migrations_app.engine.target.guards import ALWAYS, WHEN_REPLICA, Guard, statements_to_wake, wake_guards
+from migrations_app.engine.target.guards import ALWAYS, WHEN_REPLICA, Guard, listed, statements_to_wake, wake_guards
 
 STAY_ASLEEP = "PM4091"
 KIND = "old source's guard"  # of a note in the target
@@ -31,6 +31,7 @@ def put_old_source_to_sleep(job: DatabaseJob, kind: ApplyKind) -> None:
         source.execute("SET lock_timeout = '10s'")
         is_replica = kind is ApplyKind.SERVER_TO_SERVER or _may_be_replica(source)
         found = fetch(source, "follow_guards", Guard, states=[*(WHEN_REPLICA if is_replica else ALWAYS)])
+        found += fetch(source, "withheld_rights", Guard)
         if not found:
             return
         with target.transaction():
@@ -40,8 +41,8 @@ def put_old_source_to_sleep(job: DatabaseJob, kind: ApplyKind) -> None:
         with source.transaction():
             for guard in found:
                 source.execute(guard.statement(wake=False))
-    words = ", ".join(map(str, found[:10])) + ("…" if len(found) > 10 else "")
-    job.note(f"On the old source these are disabled while changes come back, so that they do not act twice: {words}.")
+    words = "On the old source these are disabled while changes come back, so that they are applied as they were made"
+    job.note(f"{words}: {listed(found)}.")
 
 
 def wake_old_source(job: DatabaseJob) -> None:

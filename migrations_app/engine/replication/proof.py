@@ -182,7 +182,7 @@ def _as_before(accesses: Mapping[Side, DatabaseAccess], asleep: Sequence[Guard])
     """Take a fenced database for what it was before the fence, and what sleeps for awake."""
     states: dict[tuple[str, str], dict[str, Any]] = {}
     for (object_class, name, known), value in sleepers_of(asleep).items():
-        states[object_class, name] = {known: value}
+        states.setdefault((object_class, name), {})[known] = value
 
     def before(side: Side, found: CatalogObject) -> CatalogObject | None:
         if side is Side.TARGET and (awake := states.get((found.object_class, found.name))):

@@ -9,6 +9,7 @@ from migrations_app.engine.errors import EngineError
 from migrations_app.engine.events import Direction
 from migrations_app.engine.postgres import Connection
 from migrations_app.engine.postgres.queries.reading import fetch, fetch_one
+from migrations_app.engine.providers.parameters import how_to_allow_replication
 from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.engine.replication.crossing import Crossing
 from migrations_app.engine.replication.database_access import IS_SUPERUSER, may_close
@@ -193,7 +194,8 @@ def _of_the_way_back(crossing: Crossing) -> Iterator[Obstacle]:
         yield Obstacle(saw, "Set wal_level to logical there and restart it, or cut over without a way back.")
     if not rights.may_replicate:
         saw = f"{user} may not make a replication slot on {label}."
-        yield Obstacle(saw, f"Run there as an administrator: ALTER ROLE {user} REPLICATION;")
+        remedy = how_to_allow_replication(job.target_provider, user)
+        yield Obstacle(saw, f"{remedy.text} {remedy.script}".strip())
     if not rights.may_create:
         saw = f"{user} may not make a publication in {job.database.target_name} on {label}."
         yield Obstacle(saw, f"Run there as its owner: GRANT CREATE ON DATABASE {job.database.target_name} TO {user};")

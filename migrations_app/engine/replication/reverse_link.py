@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from migrations_app.engine.replication.crossing import Crossing
+from migrations_app.engine.replication.failover import choose_failover
 from migrations_app.engine.replication.heartbeat import make_heartbeat
 from migrations_app.engine.replication.link import Link
 from migrations_app.engine.replication.logical_slot import drop_slot
@@ -13,6 +14,10 @@ from migrations_app.engine.replication.plan import ReplicationPlan
 from migrations_app.engine.replication.publication import drop_publications, publication_names, publish
 
 BACK = "_back"
+MAKE = "SELECT lsn::text FROM pg_catalog.pg_create_logical_replication_slot(%s, 'pgoutput')"
+MAKE_KEPT = (
+    "SELECT lsn::text FROM pg_catalog.pg_create_logical_replication_slot(%s, 'pgoutput', failover => true)"  # since 17
+)
 
 
 def reverse_name(name: str) -> str:
@@ -51,11 +56,11 @@ def make_reverse(crossing: Crossing) -> str:
         make_heartbeat(job.target, database)
     publish(job.target, database, plan)
     with job.target.connected(database, purpose="reverse", read_only=False) as target:
-        row = target.execute(
-            "SELECT lsn::text FROM pg_catalog.pg_create_logical_replication_slot(%s, 'pgoutput')", (plan.name,)
-        ).fetchone()
+        is_kept = choose_failover(job.target, target, name=plan.name).is_wanted
+        row = target.execute(MAKE_KEPT if is_kept else MAKE, (plan.name,)).fetchone()
     begins_at = parse_lsn(row[0]) if row else 0
-    return f"changes of {crossing.entered_words} are kept from {lsn_text(begins_at)} on"
+    by_standbys = ", by its standbys too" if is_kept else ""
+    return f"changes of {crossing.entered_words} are kept from {lsn_text(begins_at)} on{by_standbys}"
 
 
 def withdraw_reverse(crossing: Crossing) -> None:

@@ -57,13 +57,11 @@ def set_sequences(crossing: Crossing, *, headroom: int) -> SequencesSet:
 def ahead(state: SequenceState, *, headroom: int) -> SequenceState:
     """Return ``state`` with ``headroom`` values skipped, but never more than half of those that are left.
 
-        One that was never used stays as it is. A sequence that counts down goes down.
+    One that was never used stays as it is. A sequence that counts down goes down.
 
-        >>> from migrations_app.engine.validation.wording import counted
-    from migrations_app.engine.verification import SequenceState
-        >>> near_end = SequenceState("int2", 1, 1, 1, 110, 1, False, None, 100, True, False)
-        >>> ahead(near_end, headroom=1000).last_value
-        105
+    >>> near_end = SequenceState("int2", 1, 1, 1, 110, 1, False, None, 100, True, False)
+    >>> ahead(near_end, headroom=1000).last_value
+    105
     """
     if not state.is_called:
         return state

@@ -13,6 +13,8 @@ from migrations_app.engine.postgres import Connection, Error, errors
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.replication import subscription
 from migrations_app.engine.replication.apply import ApplyKind, ApplyState, ApplyStatus
+from migrations_app.engine.replication.binary_form import BINARY_SINCE, binary_goes
+from migrations_app.engine.replication.failover import is_failover_slot
 from migrations_app.engine.replication.link import Link
 from migrations_app.engine.replication.logical_slot import START_AGAIN, read_slot
 from migrations_app.engine.replication.lsn import parse_lsn
@@ -74,24 +76,37 @@ class ServerToServer:
 
     def start(self) -> None:
         """Make the subscription where it is missing, and enable it."""
-        name, link = self._link.name, self._link
-        with self._publisher() as publisher:
-            version = publisher.info.server_version
-            if read_slot(publisher, name) is None:
-                label = link.publisher.endpoint.label
-                raise EngineError(f"There is no replication slot {name} on {label} (any more).", hint=START_AGAIN)
-        with self._subscriber() as subscriber:
-            if not subscription.exists(subscriber, name):
-                if self._made_before:
-                    raise EngineError(self._gone(), hint=GONE_HINT)
-                own = subscriber.info.server_version
-                statement = subscription.create_statement(link, publisher_version=version, subscriber_version=own)
-                with self._explained():
-                    subscriber.execute(statement)
-            self._made_before = True
+        with self._publisher() as publisher, self._subscriber() as subscriber:
+            if read_slot(publisher, self._link.name) is None:
+                label = self._link.publisher.endpoint.label
+                raise EngineError(
+                    f"There is no replication slot {self._link.name} on {label} (any more).", hint=START_AGAIN
+                )
+            self._make_or_adapt(publisher, subscriber)
             if not self._is_enabled(subscriber):
-                subscription.alter(subscriber, name, "ENABLE")
+                subscription.alter(subscriber, self._link.name, "ENABLE")
         self._progress = _Progress()
+
+    def _make_or_adapt(self, publisher: Connection, subscriber: Connection) -> None:
+        """Make the subscription, or adapt one that rests: columns may have other types than when it was made."""
+        link, own = self._link, subscriber.info.server_version
+        if subscription.exists(subscriber, link.name):
+            if own >= BINARY_SINCE and not self._is_enabled(subscriber):
+                binary = binary_goes(publisher, subscriber, link.publications)
+                subscription.alter(subscriber, link.name, f"SET (binary = {str(binary).lower()})")
+        elif self._made_before:
+            raise EngineError(self._gone(), hint=GONE_HINT)
+        else:
+            statement = subscription.create_statement(
+                link,
+                publisher_version=publisher.info.server_version,
+                subscriber_version=own,
+                binary=binary_goes(publisher, subscriber, link.publications),
+                failover=is_failover_slot(publisher, link.name),
+            )
+            with self._explained():
+                subscriber.execute(statement)
+        self._made_before = True
 
     def pause(self) -> None:
         """Disable it, and wait until its worker has ended; a transaction in hand is applied again later."""

@@ -16,6 +16,7 @@ from migrations_app.engine.replication.apply import ApplyKind
 from migrations_app.engine.replication.choosing import Choice, choose
 from migrations_app.engine.replication.engines import make_engine
 from migrations_app.engine.replication.follow_note import FollowNote, change_note, look_up_note, write_note
+from migrations_app.engine.replication.guarded_copy import guarded_copy
 from migrations_app.engine.replication.heartbeat import make_heartbeat
 from migrations_app.engine.replication.identities import send_whole_rows
 from migrations_app.engine.replication.link import Link
@@ -32,7 +33,7 @@ from migrations_app.engine.table_copy.again import COPIED
 from migrations_app.engine.table_copy.stage import CopyStage
 from migrations_app.engine.table_locks import SourceRewritten
 from migrations_app.engine.target.finish import analyze_rest, durable
-from migrations_app.engine.target.guards import put_guards_to_sleep
+from migrations_app.engine.target.guards import lend_withheld_rights, put_guards_to_sleep
 from migrations_app.engine.target.settings import restore_database_settings
 
 AS_REPLICA = "SET LOCAL session_replication_role = replica"
@@ -86,10 +87,10 @@ def copy_and_follow(job: DatabaseJob) -> None:
     complete keeps its slot; else a new slot is made, and what was copied is kept where it is the same in its snapshot.
     """
     _forget_copy_without_slot(job)
-    stage = CopyStage(job, new_snapshot=slot_snapshot, with_digests=False)
-    with durable(job):
+    with guarded_copy(job) as guarded, durable(guarded):
+        stage = CopyStage(guarded, new_snapshot=slot_snapshot, with_digests=False)
         stage.run()
-        _restore_the_rest(job, stage)
+        _restore_the_rest(guarded, stage)
     change_note(job, losses=tuple(job.losses))
     enter_phase(job, Phase.FOLLOWING)
 
@@ -184,6 +185,7 @@ def _restore_the_rest(job: DatabaseJob, stage: CopyStage) -> None:
     put_guards_to_sleep(job, ordinary_too=_acts_as_user(job))
     refresh_materialized_views(job)
     restore_owners_and_grants(job, [*stage.dump.pre_data, *stage.dump.post_data])
+    lend_withheld_rights(job)
     restore_large_object_rights(job)
     restore_database_settings(job)
     analyze_rest(job)

@@ -18,17 +18,24 @@ from migrations_app.engine.replication.apply import ApplyState, ApplyStatus
 from migrations_app.engine.replication.drift import Difference, find_drift, tables_made_since
 from migrations_app.engine.replication.heartbeat import beat, read_beat
 from migrations_app.engine.replication.link import Following
-from migrations_app.engine.replication.logical_slot import START_AGAIN, SlotState, drop_slot, read_slot
+from migrations_app.engine.replication.logical_slot import START_AGAIN, SlotState, read_slot
+from migrations_app.engine.replication.room import Room
+from migrations_app.engine.replication.slot_guard import SlotGuard
 from migrations_app.engine.replication.source_identity import is_another, read_source_identity
 from migrations_app.engine.replication.stream_gaps import (
     PublicationMark,
     changed_publications,
     missing_tables,
 )
+from migrations_app.engine.validation.wording import duration
 
 SAMPLE_SECONDS, COMPARE_SECONDS = 2.0, 30.0
 FRESH_SECONDS, SMALL_BYTES = 5.0, 1024 * 1024
 STUCK_SECONDS = 60.0
+WAY_BACK_IS_OVER = (
+    "There is no way back any more; the target stays in use, and the old source closed. Finish what is left with a "
+    "clean-up."
+)
 NOW = "SELECT (pg_catalog.pg_current_wal_insert_lsn() - '0/0')::int8, clock_timestamp()"
 
 
@@ -77,9 +84,17 @@ class Watcher:
     is_paused: bool = False  # by a person
     is_caught_up: bool = False
     is_drifting: bool = False
+    _was_caught_up: bool = False
     _close_looks: int = 0
     _compared_at: float = field(default=-COMPARE_SECONDS)
     _progress: tuple[int, int, float] = (0, 0, 0.0)
+
+    def __post_init__(self) -> None:
+        link = self.following.link
+        words = START_AGAIN if self.direction is Direction.FORWARD else WAY_BACK_IS_OVER
+        self._guard = SlotGuard(
+            self.following.job, link.publisher, link.publisher_database, link.name, self.alarms, words
+        )
 
     def look(self) -> Sample:
         """Beat, measure, report. Raises ``SlotLost`` where changes are missing for good."""
@@ -87,7 +102,8 @@ class Watcher:
         if plan.with_heartbeat:
             beat(self.publisher)
         sample = self._sample()
-        self._report(sample)
+        room = self._guard.look(self.publisher, sample.slot, retained_bytes=sample.retained_bytes)
+        self._report(sample, room)
         self._look_for_trouble(sample)
         if time.monotonic() - self._compared_at >= COMPARE_SECONDS:
             self._compared_at = time.monotonic()
@@ -113,15 +129,16 @@ class Watcher:
 
     def _lost(self, slot: SlotState | None) -> SlotLost:
         name, label = self.following.link.name, self.following.link.publisher.endpoint.label
+        story = self._guard.end_of_story
         if slot is not None:
             return SlotLost(
                 f"{label} removed log that the replication slot {name} still needs.",
-                hint=f"max_slot_wal_keep_size (or idle_replication_slot_timeout) was exceeded there. {START_AGAIN}",
+                hint=f"max_slot_wal_keep_size (or idle_replication_slot_timeout) was exceeded there. {story}",
             )
-        hint = f"A person dropped it, or a failover made a server the source that did not have it. {START_AGAIN}"
+        hint = f"A person dropped it, or a failover made a server the source that did not have it. {story}"
         return SlotLost(f"There is no replication slot {name} on {label} any more.", hint=hint)
 
-    def _report(self, sample: Sample) -> None:
+    def _report(self, sample: Sample, room: Room | None) -> None:
         self.following.job.reporter.report(
             ReplicationSampled(
                 self.following.job.database.id,
@@ -132,6 +149,9 @@ class Watcher:
                 lag_seconds=sample.lag_seconds,
                 retained_wal_bytes=sample.retained_bytes,
                 wal_status=sample.slot.wal_status,
+                room_bytes=room.bytes if room else None,
+                room_limit=room.limit.value if room else "",
+                full_in_seconds=room.full_in_seconds if room else None,
             )
         )
 
@@ -140,7 +160,7 @@ class Watcher:
         is_close = sample.is_close(with_heartbeat=self.following.plan.with_heartbeat) and not self.is_drifting
         self._close_looks = self._close_looks + 1 if is_close else 0
         if self._close_looks >= 2 and not self.is_caught_up:
-            self.is_caught_up = True
+            self.is_caught_up = self._was_caught_up = True
             if self.direction is Direction.FORWARD:
                 job.reporter.report(StepFinished(Step.CATCH_UP, job.database.id))
                 job.reporter.report(CaughtUp(job.database.id))
@@ -152,30 +172,24 @@ class Watcher:
     # --- trouble ---
 
     def _look_for_trouble(self, sample: Sample) -> None:
-        self._look_at_retained(sample)
+        self._look_at_lag(sample)
         self._look_at_apply(sample)
         self._look_at_progress(sample)
 
-    def _look_at_retained(self, sample: Sample) -> None:
-        link, online = self.following.link, self.following.job.spec.online
-        label, kept = link.publisher.endpoint.label, sample.retained_bytes
-        if kept <= online.retained_wal_bytes:
-            self.alarms.end(alarms.RETAINED)
-            return
-        if online.protect_source and kept > 2 * online.retained_wal_bytes:
-            drop_slot(link.publisher, link.publisher_database, link.name)
-            raise SlotLost(
-                f"The replication slot {link.name} held back {kept:,} bytes of the log of {label} and was dropped, "
-                "as chosen, so that its disk does not fill.",
-                hint=START_AGAIN,
+    def _look_at_lag(self, sample: Sample) -> None:
+        """A lag of what never caught up is no surprise; the forecast tells when it does."""
+        limit = self.following.job.spec.online.lag_alarm_seconds
+        if sample.lag_seconds is None or sample.lag_seconds <= limit or self.is_paused:
+            self.alarms.end(alarms.LAG)
+        elif self._was_caught_up:
+            self.alarms.raise_(
+                alarms.LAG,
+                f"apply of {self.following.link.subscriber_database}",
+                f"What is applied is {duration(sample.lag_seconds)} old, more than the {duration(limit)} that were "
+                "agreed.",
+                fix="Look for bulk work where the changes come from, and for locks in pg_stat_activity where they "
+                "arrive.",
             )
-        self.alarms.raise_(
-            alarms.RETAINED,
-            f"replication slot {link.name}",
-            f"It holds back {kept:,} bytes of the log of {label}; {online.retained_wal_bytes:,} were allowed.",
-            fix="Look why the changes are applied slowly, watch that server's free space, or cancel the migration.",
-            level=Level.WARNING,
-        )
 
     def _look_at_apply(self, sample: Sample) -> None:
         status = sample.status
@@ -200,7 +214,8 @@ class Watcher:
             self._progress = (status.applied_lsn, sample.source_lsn, now)
             self.alarms.end(alarms.NO_PROGRESS)
             return
-        if now - since < STUCK_SECONDS or sample.lag_bytes < SMALL_BYTES:
+        is_behind = sample.lag_bytes >= SMALL_BYTES or (sample.lag_seconds or 0) >= STUCK_SECONDS
+        if now - since < STUCK_SECONDS or not is_behind:
             return
         self.alarms.raise_(
             alarms.NO_PROGRESS,

@@ -1,7 +1,8 @@
-"""Triggers, rules and row security that would act on applied rows sleep on the target until the cutover.
+"""What would act on applied rows, or forbid them, sleeps on the target until the cutover.
 
-What they did on the source is in the stream already. Each is disabled in one transaction with a note of how it was, as
-event triggers are; the notes outlive whoever is killed.
+What triggers, rules and row security did on the source is in the stream already. A subscription writes as the owner of
+a table (from version 16 on), so owners who took rights from themselves have them until then. Each is changed in one
+transaction with a note of how it was, as event triggers are; the notes outlive whoever is killed.
 https://www.postgresql.org/docs/18/logical-replication-architecture.html
 """
 
@@ -16,14 +17,18 @@ from migrations_app.engine.postgres import Connection, Error, errors, qualified,
 from migrations_app.engine.postgres.queries.reading import fetch
 
 KIND = "guard"  # of a note
-TRIGGER, RULE, ROW_SECURITY = "trigger", "rule", "row security"
+TRIGGER, RULE, ROW_SECURITY, WITHHELD = "trigger", "rule", "row security", "withheld right"
 ENABLE = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}  # pg_trigger.tgenabled, pg_rewrite.ev_enabled
 WHEN_REPLICA, ALWAYS = ("A", "R"), ("A", "R", "O")
 
 
 @dataclass(frozen=True)
 class Guard:
-    """A row of queries/follow_guards.sql; ``state`` is how it is to be when it wakes. Row security has no name."""
+    """A row of queries/follow_guards.sql or withheld_rights.sql; ``state`` is how it is to be when it wakes.
+
+    Row security has no name. The name of a withheld right is the table's owner, its state a JSON object of ``rights``
+    (DELETE and the like) and ``grants`` (the table's aclitems as text).
+    """
 
     kind: str
     schema: str
@@ -33,6 +38,9 @@ class Guard:
 
     def __str__(self) -> str:
         """``trigger audit on shop.orders``, for people."""
+        if self.kind == WITHHELD:
+            rights = ", ".join(json.loads(self.state)["rights"])
+            return f"that {self.name} may not {rights} on {self.schema}.{self.table}"
         return f"{self.kind} {self.name} on {self.schema}.{self.table}".replace("  ", " ")
 
     def statement(self, *, wake: bool) -> sql.Composed:
@@ -41,6 +49,10 @@ class Guard:
         if self.kind == ROW_SECURITY:
             words = "FORCE" if wake else "NO FORCE"
             return sql.SQL("ALTER TABLE ONLY {} {} ROW LEVEL SECURITY").format(table, sql.SQL(words))
+        if self.kind == WITHHELD:
+            template = sql.SQL("REVOKE {} ON {} FROM {}" if wake else "GRANT {} ON {} TO {}")
+            rights = sql.SQL(", ").join(sql.SQL(right) for right in json.loads(self.state)["rights"])
+            return template.format(rights, table, sql.Identifier(self.name))
         words, kind = ENABLE[self.state] if wake else "DISABLE", self.kind.upper()
         change = sql.SQL("ALTER TABLE ONLY {} {} {} {}")
         return change.format(table, sql.SQL(words), sql.SQL(kind), sql.Identifier(self.name))
@@ -53,16 +65,30 @@ def put_guards_to_sleep(job: DatabaseJob, *, ordinary_too: bool) -> None:
     """
     states = list(ALWAYS if ordinary_too else WHEN_REPLICA)
     with job.target.connected(job.database.target_name, purpose="guards") as target:
-        found = fetch(target, "follow_guards", Guard, states=states)
-        if not found:
-            return
-        with target.transaction():
-            job.markers.hold_on(target)
-            for guard in found:
-                job.markers.add(target, kind=KIND, keys=[_key(guard)], detail=guard.state)
-                target.execute(guard.statement(wake=False))
-    words = ", ".join(map(str, found[:10])) + ("…" if len(found) > 10 else "")
-    job.note(f"On the target these are disabled until the cutover, so that they do not act twice: {words}.")
+        _put_to_sleep(job, target, fetch(target, "follow_guards", Guard, states=states))
+
+
+def lend_withheld_rights(job: DatabaseJob) -> None:
+    """Give owners the rights they took from themselves. Must be done when the tables have their owners and grants."""
+    with job.target.connected(job.database.target_name, purpose="guards") as target:
+        _put_to_sleep(job, target, fetch(target, "withheld_rights", Guard))
+
+
+def _put_to_sleep(job: DatabaseJob, target: Connection, found: Sequence[Guard]) -> None:
+    if not found:
+        return
+    with target.transaction():
+        job.markers.hold_on(target)
+        for guard in found:
+            job.markers.add(target, kind=KIND, keys=[_key(guard)], detail=guard.state)
+            target.execute(guard.statement(wake=False))
+    words = "On the target these are disabled until the cutover, so that changes are applied as they were made"
+    job.note(f"{words}: {listed(found)}.")
+
+
+def listed(guards: Sequence[Guard]) -> str:
+    """Return their names, no more than ten, for people."""
+    return ", ".join(map(str, guards[:10])) + ("…" if len(guards) > 10 else "")
 
 
 def read_guards(connection: Connection) -> list[Guard]:

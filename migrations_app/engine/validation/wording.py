@@ -34,6 +34,14 @@ def size(count: int) -> str:
     return f"{number:.1f} TB"
 
 
+def duration(seconds: float) -> str:
+    """Return a length of time as ``45 s``, ``12 min`` or ``3 h 20 min``."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def statement(template: LiteralString, *names: str | tuple[str, str]) -> str:
     """Return ``template`` with each ``{}`` replaced by a quoted name or ``schema.name``."""
     parts = [sql.Identifier(*((name,) if isinstance(name, str) else name)) for name in names]

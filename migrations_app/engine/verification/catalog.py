@@ -203,7 +203,8 @@ class _Comparison:
                 yield _Difference(name, before, after)
 
     def _comparable(self, name: str, one: CatalogObject, other: CatalogObject) -> tuple[Any, Any]:
-        before, after = one.properties[name], other.properties[name]
+        before = one.properties[name]
+        after = self._asleep.get((one.object_class, other.name, name), other.properties[name])
         if name == "comment" and other.properties.get("may comment") is False:
             return None, None  # only the owner of an extension may comment on it
         if (
@@ -225,8 +226,6 @@ class _Comparison:
             return before, before or after  # it becomes a template after this comparison: target/settings.py
         if (one.object_class, name) == ("database", "connection limit"):
             return before, before if after == NO_LIMIT else after  # likewise
-        if (sleeper := (one.object_class, other.name, name)) in self._asleep:
-            return before, self._asleep[sleeper]
         if name in LOCALES:
             return _locale(before), _locale(after)
         return before, after

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, OperationalError
 
-from migrations_app.cli import acting, findings, following, showing
+from migrations_app.cli import acting, cleaning, findings, following, showing
 from migrations_app.cli.arguments import add_subcommands
 from migrations_app.cli.exits import CommandFailed, ExitCode
 from migrations_app.cli.output import Output
@@ -132,6 +132,9 @@ COMMANDS: dict[str, Callable[[Arguments, Output], ExitCode]] = {
     "start": lambda options, output: acting.start_command(_migration(options), wait=options["wait"], output=output),
     "cancel": lambda options, output: acting.cancel_command(_migration(options), wait=options["wait"], output=output),
     "resume": lambda options, output: acting.resume_command(_migration(options), wait=options["wait"], output=output),
+    "clean-up": lambda options, output: cleaning.clean_up_command(
+        _migration(options), wait=options["wait"], output=output
+    ),
     "findings": lambda options, output: findings.findings_command(_migration(options), options, output=output),
     "check": lambda options, output: findings.check_command(_migration(options), options, output=output),
     "accept": lambda options, output: findings.accept_command(_migration(options), options, output=output),

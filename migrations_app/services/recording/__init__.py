@@ -8,6 +8,7 @@ from migrations_app.services.recording.findings import FindingLedger
 from migrations_app.services.recording.indexes import IndexLedger
 from migrations_app.services.recording.ledger import Ledger
 from migrations_app.services.recording.log import LogLedger
+from migrations_app.services.recording.old_source import OldSourceLedger
 from migrations_app.services.recording.parts import PartLedger
 from migrations_app.services.recording.phases import PhaseLedger
 from migrations_app.services.recording.replication import ReplicationLedger
@@ -22,6 +23,7 @@ __all__ = [
     "IndexLedger",
     "Ledger",
     "LogLedger",
+    "OldSourceLedger",
     "PartLedger",
     "PhaseLedger",
     "ReplicationLedger",

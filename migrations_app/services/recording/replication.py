@@ -47,6 +47,9 @@ NOTHING_YET: dict[str, Any] = {
     "transactions": None,
     "retained_wal_bytes": None,
     "wal_status": "",
+    "room_bytes": None,
+    "room_limit": "",
+    "full_in_seconds": None,
     "error": "",
     "error_hint": "",
     "error_server_message": "",
@@ -222,6 +225,7 @@ def _write_numbers(row: Replication, event: ReplicationSampled) -> None:
     row.source_lsn, row.received_lsn, row.applied_lsn = event.source_lsn, status.received_lsn, status.applied_lsn
     row.lag_bytes, row.lag_seconds = event.lag_bytes, event.lag_seconds
     row.retained_wal_bytes, row.wal_status = event.retained_wal_bytes, event.wal_status
+    row.room_bytes, row.room_limit, row.full_in_seconds = event.room_bytes, event.room_limit, event.full_in_seconds
     for name in ("inserts", "updates", "deletes", "truncates", "transactions"):
         setattr(row, name, getattr(status, name))
     row.error, row.error_hint = clean(status.error), clean(status.hint)

@@ -1,7 +1,8 @@
--- One replication slot, with the places in the log as bytes and the status of the log that it holds back.
+-- One replication slot, with the places in the log as bytes, the status of its log and how much more may be written.
 SELECT coalesce(active_pid, 0)::int8 AS active_pid,
        coalesce(confirmed_flush_lsn - '0/0', 0)::int8 AS confirmed_lsn,
        coalesce(restart_lsn - '0/0', 0)::int8 AS restart_lsn,
-       coalesce(wal_status, '')::text AS wal_status
+       coalesce(wal_status, '')::text AS wal_status,
+       safe_wal_size::int8 AS safe_bytes
   FROM pg_catalog.pg_replication_slots
  WHERE slot_name = %(name)s

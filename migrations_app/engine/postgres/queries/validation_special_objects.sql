@@ -8,9 +8,6 @@ WITH members AS (
 SELECT 'publication' AS kind, pubname::text AS name, CASE WHEN puballtables THEN 'all tables' ELSE '' END AS detail
   FROM pg_publication
 UNION ALL
-SELECT 'subscription', subname::text, '' FROM pg_subscription
- WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-UNION ALL
 SELECT 'event trigger', evtname::text, pg_get_userbyid(evtowner)::text FROM pg_event_trigger e
  WHERE NOT EXISTS (SELECT FROM members m WHERE m.classid = 'pg_event_trigger'::regclass AND m.objid = e.oid)
 UNION ALL

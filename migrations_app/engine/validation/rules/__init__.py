@@ -36,6 +36,7 @@ from migrations_app.engine.validation.rules import (
     target_settings,
     unpublishable,
     versions,
+    way_back,
 )
 
 __all__ = [
@@ -72,4 +73,5 @@ __all__ = [
     "target_settings",
     "unpublishable",
     "versions",
+    "way_back",
 ]

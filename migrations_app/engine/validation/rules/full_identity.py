@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.spec import ApplyChoice
 from migrations_app.engine.validation.code import code
 from migrations_app.engine.validation.context import DatabaseContext
 from migrations_app.engine.validation.identity import Candidate, candidates, set_identity
@@ -19,8 +20,8 @@ NO_EQUALITY = code(
     "PM3023",
     Level.WARNING,
     "REPLICA IDENTITY FULL with columns that cannot be compared",
-    why="To find a changed row by all its columns each must have an equality. json, xml, point and others have none: "
-    "the target's apply ends with: could not identify an equality operator.",
+    why="A subscription finds a changed row by all its columns, and each must have an equality. json, xml, point and "
+    "others have none: its worker ends with: could not identify an equality operator. The portal compares their text.",
     side=FindingSide.SOURCE,
 )
 SLOW_IDENTITY = code(
@@ -63,20 +64,24 @@ def full_identities(context: DatabaseContext) -> Iterator[Finding]:
     """No table with REPLICA IDENTITY FULL has columns that cannot be compared, and none of them is large."""
     rows = of_migration(context, context.rows("online_full_identity", FullRow))
     found = candidates(context, [row.oid for row in rows])
-    hard = [_no_equality(row, found.get(row.oid)) for row in rows if row.without_equality]
+    wish = context.servers.spec.online.apply
+    hard = [_no_equality(row, found.get(row.oid), wish=wish) for row in rows if row.without_equality]
     yield from capped(hard, NO_EQUALITY, what="tables")
     large = [row for row in rows if not row.without_equality and row.rows_estimate >= MANY_ROWS]
     yield from capped([_slow(row, found.get(row.oid)) for row in large], SLOW_IDENTITY, what="tables")
 
 
-def _no_equality(row: FullRow, candidate: Candidate | None) -> Finding:
+def _no_equality(row: FullRow, candidate: Candidate | None, *, wish: ApplyChoice) -> Finding:
+    """In the way only of a subscription that was asked for: else the portal applies the changes of the database."""
+    is_refused = wish is ApplyChoice.SERVER_TO_SERVER
     times = f"{counted(row.changes, 'row')} of it changed since the statistics were last reset."
+    way = "Let the portal apply the changes (Options)." if is_refused else "The portal will apply the changes."
     return NO_EQUALITY.found(
         f"Table {row.label}",
         saw=f"No equality: {listed(row.without_equality)}. {times if row.changes else 'No row of it ever changed.'}",
-        fix=_other_identity(candidate),
+        fix=f"{way} Or: {_other_identity(candidate)}",
         fix_sql=set_identity(row.schema, row.name, candidate) if candidate else "",
-        level=Level.FAILED if row.changes else Level.WARNING,
+        level=Level.FAILED if is_refused else Level.WARNING,
     )
 
 

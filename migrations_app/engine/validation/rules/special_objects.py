@@ -108,7 +108,7 @@ def special_objects(context: DatabaseContext) -> Iterator[Finding]:
     own_schemas = list(context.source.provider.schemas)
     for row in context.rows("validation_special_objects", SpecialRow, own_schemas=own_schemas):
         by_kind[row.kind].append(row)
-    yield from _replication(by_kind["publication"], by_kind["subscription"])
+    yield from _replication(by_kind["publication"], _subscriptions(context))
     yield from _foreign_servers(by_kind["foreign server"], by_kind["user mapping"])
     yield from _labels(by_kind["security label"])
     yield from _functions(context, by_kind["function"])
@@ -119,6 +119,27 @@ def special_objects(context: DatabaseContext) -> Iterator[Finding]:
         yield from _superuser_only(by_kind["superuser only"])
     if context.source.facts.major < 14 <= context.target.facts.major:
         yield from _old_operators(by_kind["postfix operator"], by_kind["array aggregate"])
+
+
+@dataclass(frozen=True)
+class _Sees:
+    """The row of queries/validation_sees_subscriptions.sql."""
+
+    all_columns: bool
+
+
+@dataclass(frozen=True)
+class _Subscription:
+    """A row of queries/validation_subscriptions.sql."""
+
+    name: str
+
+
+def _subscriptions(context: DatabaseContext) -> list[SpecialRow]:
+    """Where a provider hides the catalog, a subscription is known by the tables that it receives."""
+    sees = context.row("validation_sees_subscriptions", _Sees).all_columns
+    query = "validation_subscriptions" if sees else "validation_subscriptions_seen"
+    return [SpecialRow("subscription", row.name, "") for row in context.rows(query, _Subscription)]
 
 
 def _one(
