@@ -131,6 +131,10 @@ class Stage:
             assert not is_stuck, (samples, self.move.log.notes[-5:], self.activity())
             time.sleep(0.2)
 
+    def until_applied(self, lsn: int) -> None:
+        """Wait until everything before a place in the log is on the other side."""
+        self.until(lambda: any(each.status.applied_lsn >= lsn for each in self.move.samples[-1:]), why="applied")
+
     def activity(self) -> str:
         """What the sessions of both servers do, for people who look why nothing moves."""
         return "\n".join(server.psql(ACTIVITY) for server in (self.move.source, self.move.target))

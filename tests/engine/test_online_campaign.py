@@ -101,7 +101,7 @@ def test_a_random_run(servers: ServerPool, tmp_path: Path, seed: int, capsys: py
             _run(stage, drawn)
         result = "refused" if drawn.doom else "identical"
     except BaseException as error:
-        said.append(f"{type(error).__name__}: {error}"[:1500])
+        said.append(f"{type(error).__name__}: {error}"[:9000])
         raise
     finally:
         _tell(drawn, said, result=result, seconds=time.monotonic() - began_at, capsys=capsys)
