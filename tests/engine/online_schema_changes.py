@@ -18,6 +18,7 @@ from tests.engine.online_stage import Stage
 from tests.fixtures.workload import Session
 
 LOCK_ATTEMPTS = 40
+PLACE = "SELECT (pg_current_wal_insert_lsn() - '0/0')::int8"
 TOLD_WITHIN_SECONDS = 60
 
 TABLES = """
@@ -77,6 +78,8 @@ def change_schema(stage: Stage) -> Change:
     if change.code == "PM4037":
         stage.until(lambda: stage.found(change.code), TOLD_WITHIN_SECONDS, why=change.kind)
         return change
+    if change.kind == "DROP COLUMN":  # what was written before it still has the column
+        stage.until_applied(int(stage.move.source.psql(PLACE)))
     script = change.statement
     if change.code:
         script = _told(stage, change).fix_sql

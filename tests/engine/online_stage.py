@@ -19,6 +19,11 @@ from tests.fixtures.wires import Wire
 from tests.fixtures.workload import Workload
 
 PATIENCE_SECONDS, STUCK_SECONDS = 180.0, 60.0
+ACTIVITY = (
+    "SELECT pid, application_name, backend_type, state, wait_event_type, wait_event, now() - query_start, query_start,"
+    " pg_blocking_pids(pid), left(query, 300) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type IN"
+    " ('client backend', 'walsender', 'logical replication apply worker')"
+)
 CLOSE_BYTES = 8 * 1024 * 1024
 
 
@@ -99,8 +104,12 @@ class Stage:
             self.keep_running()
             log = self.move.log
             assert not log.failures, log.failures
-            assert time.monotonic() < deadline, (why, log.notes[-10:], log.findings, self.move.samples[-1:])
+            assert time.monotonic() < deadline, self._why(why)
             time.sleep(0.05)
+
+    def _why(self, words: str) -> str:
+        log = self.move.log
+        return f"{words}: {log.notes[-10:]} {log.findings} {self.move.samples[-1:]} {self.activity()}"
 
     def until_caught_up(self) -> None:
         """Wait until the database waits for its cutover."""
@@ -118,8 +127,17 @@ class Stage:
             if samples and samples[0].status.applied_lsn > applied:
                 moved_at, applied = time.monotonic(), samples[0].status.applied_lsn
             now = time.monotonic()
-            assert now < deadline and now - moved_at < STUCK_SECONDS, (samples, self.move.log.notes[-5:])
+            is_stuck = now > deadline or now - moved_at > STUCK_SECONDS
+            assert not is_stuck, (samples, self.move.log.notes[-5:], self.activity())
             time.sleep(0.2)
+
+    def until_applied(self, lsn: int) -> None:
+        """Wait until everything before a place in the log is on the other side."""
+        self.until(lambda: any(each.status.applied_lsn >= lsn for each in self.move.samples[-1:]), why="applied")
+
+    def activity(self) -> str:
+        """What the sessions of both servers do, for people who look why nothing moves."""
+        return "\n".join(server.psql(ACTIVITY) for server in (self.move.source, self.move.target))
 
     @property
     def has_ended(self) -> bool:

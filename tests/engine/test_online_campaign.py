@@ -27,6 +27,7 @@ from migrations_app.engine.spec import ApplyChoice, OnlineOptions, VerificationL
 from tests.engine.following_online import moving_online
 from tests.engine.online_dooms import doom, dooms_for
 from tests.engine.online_faults import DURING_COPY, IN_CUTOVER, WHILE_FOLLOWING
+from tests.engine.online_same import contents
 from tests.engine.online_schema_changes import TABLES, Change, change_schema, copy_new_table, settle_new_table, shape
 from tests.engine.online_stage import Stage, WiredMove
 from tests.fixtures.servers import RunningServer, ServerPool
@@ -40,11 +41,6 @@ pytestmark = [pytest.mark.campaign, pytest.mark.timeout(900)]
 SETTINGS = {"wal_level": "logical", "max_prepared_transactions": 10}
 CUTOVER_ATTEMPTS, PAUSE_SECONDS = 8, 0.02
 STEPS = [step for step in CutoverStep if step not in (CutoverStep.READINESS, CutoverStep.REVERSE)]
-ROWS_OF = (
-    "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'shop', 'Sp ace')"
-    " ORDER BY 1"
-)
-ROWS = "SELECT count(*), md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))) FROM {} AS t"
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ def test_a_random_run(servers: ServerPool, tmp_path: Path, seed: int, capsys: py
             _run(stage, drawn)
         result = "refused" if drawn.doom else "identical"
     except BaseException as error:
-        said.append(f"{type(error).__name__}: {error}"[:1500])
+        said.append(f"{type(error).__name__}: {error}"[:9000])
         raise
     finally:
         _tell(drawn, said, result=result, seconds=time.monotonic() - began_at, capsys=capsys)
@@ -261,11 +257,6 @@ def _go_back(stage: Stage, drawn: Draw) -> None:
 def _must_be_same(stage: Stage, workload: Workload, entered: RunningServer) -> None:
     missing = workload.missing_on(entered, stage.database)
     assert not missing, f"{len(missing)} of {workload.acknowledged} acknowledged transactions are lost: {missing[:5]}"
-    source, target = (_contents(server, stage.database) for server in (stage.move.source, stage.move.target))
+    source, target = (contents(server, stage.database) for server in (stage.move.source, stage.move.target))
     assert source == target, {name: (source.get(name), target.get(name)) for name in source | target
                               if source.get(name) != target.get(name)}  # fmt: skip
-
-
-def _contents(server: RunningServer, database: str) -> dict[str, str]:
-    names = server.psql(ROWS_OF, database=database).splitlines()
-    return {name: server.psql(ROWS.replace("{}", name), database=database) for name in names}

@@ -167,7 +167,10 @@ class Server:
             read_json_as_spoken(connection)
             self._look_for_login_triggers(connection)
         except psycopg.Error as error:
+            is_lost = connection.broken
             connection.close()
+            if is_lost:
+                raise explain(error, endpoint=self.endpoint, database=database) from error
             raise ConnectionFailed(
                 f"{self.endpoint.label} does not accept this portal's session settings.",
                 kind="settings",

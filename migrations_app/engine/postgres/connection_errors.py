@@ -135,7 +135,8 @@ CAUSES = (
     ),
     _Cause(
         "lost",
-        r"server closed the connection|Connection reset|SSL SYSCALL|Broken pipe",
+        r"server closed the connection|Connection reset|SSL SYSCALL|Broken pipe|no connection to the server"
+        r"|the connection is (lost|closed|bad)",
         "{label} closed the connection while logging in.",
         "Look into the server's log; a TLS mismatch or a load balancer is the usual cause.",
     ),
@@ -143,7 +144,7 @@ CAUSES = (
 OTHER = _Cause("other", "", "{label} could not be reached.", "The server's own message below says more.")
 
 
-def explain(error: psycopg.OperationalError, *, endpoint: Endpoint, database: str) -> ConnectionFailed:
+def explain(error: psycopg.Error, *, endpoint: Endpoint, database: str) -> ConnectionFailed:
     """Return the typed failure for what psycopg raised while connecting; the password is never part of it."""
     server_message = str(error).strip()
     if "certificate verify failed" in server_message and endpoint.ca_file:

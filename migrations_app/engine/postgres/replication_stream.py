@@ -27,6 +27,7 @@ KEEPALIVE = ord("k")
 # A part of a TLS record may wait in the library while nothing can be read from the socket: then we do not wait long.
 TLS_WAIT_SECONDS = 0.02
 TLS_CALM_SECONDS = 1.0
+LAST_WORDS_SECONDS = 3.0  # of a server that ended the stream and may not end the connection
 SLOT_IN_USE = "55006"
 _FEEDBACK = struct.Struct(">cQQQqB")
 _KEEPALIVE = struct.Struct(">QqB")
@@ -136,12 +137,26 @@ class ReplicationStream:
 
     def _ended(self, error: psycopg.Error | None) -> EngineError:
         """Return why the stream ended: the server's last words are in a result of their own."""
-        result = self._pgconn.get_result()
-        while result is not None:
+        deadline = time.monotonic() + LAST_WORDS_SECONDS
+        while self._has_result(deadline) and (result := self._pgconn.get_result()) is not None:
             if result.status == pq.ExecStatus.FATAL_ERROR:
                 return self._explain(error_from_result(result, self._connection.info.encoding))
-            result = self._pgconn.get_result() if result.status != pq.ExecStatus.COPY_BOTH else None
+            if result.status in (pq.ExecStatus.COPY_BOTH, pq.ExecStatus.COPY_IN):
+                break
         return self._lost(str(error).strip() if error else "the server ended the stream")
+
+    def _has_result(self, deadline: float) -> bool:
+        """Wait for the rest of a result; libpq itself would do so with the interpreter locked for every thread."""
+        socket = select.poll()
+        try:
+            while self._pgconn.is_busy():
+                socket.register(self._pgconn.socket, select.POLLIN)
+                if not socket.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                    return False
+                self._pgconn.consume_input()
+        except psycopg.Error:  # the connection is gone, so nothing is waited for any more
+            return True
+        return True
 
     def _explain(self, error: psycopg.Error) -> EngineError:
         label, words = self._server.endpoint.label, str(error).strip()
