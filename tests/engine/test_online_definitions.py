@@ -17,7 +17,15 @@ from tests.fixtures.servers import ServerPool
 
 ONLINE = OnlineOptions(cutover_seconds=60, sequence_headroom=0)
 PORTAL = replace(ONLINE, apply=ApplyChoice.THROUGH_PORTAL)
-ENGINES = pytest.mark.parametrize("online", [ONLINE, PORTAL], ids=["server to server", "through the portal"])
+ENGINES = pytest.mark.parametrize(
+    "online",
+    [
+        pytest.param(
+            ONLINE, id="server to server", marks=pytest.mark.campaign
+        ),  # a subscription rests for 20 s at each
+        pytest.param(PORTAL, id="through the portal"),
+    ],
+)
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('sad', 'happy');
 CREATE TABLE orders (id int PRIMARY KEY, what text, price numeric(6,2), old text, feels mood);
