@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.events import Direction
-from migrations_app.engine.postgres import Connection
+from migrations_app.engine.postgres import Connection, errors
 from migrations_app.engine.postgres.queries.reading import fetch, fetch_one
 from migrations_app.engine.providers.parameters import how_to_allow_replication
 from migrations_app.engine.replication.apply import ApplyState
@@ -183,8 +183,17 @@ def _of_transactions(crossing: Crossing, connection: Connection) -> Iterator[Obs
 def _of_definitions(crossing: Crossing, connection: Connection) -> Iterator[Obstacle]:
     """Somebody changed the definition of something on one side only."""
     job, is_forward = crossing.job, crossing.direction is Direction.FORWARD
-    with job.target.connected(job.database.target_name, purpose="readiness", read_only=True) as target:
-        found = find_drift(connection, target, crossing.plan.tables, by_oid=is_forward)
+    try:
+        with job.target.connected(job.database.target_name, purpose="readiness", read_only=True) as target:
+            for each in (connection, target):
+                each.execute("SET lock_timeout = '5s'")
+            found = find_drift(connection, target, crossing.plan.tables, by_oid=is_forward)
+    except errors.LockNotAvailable as error:
+        saw = f"The definitions cannot be compared, since a table is locked: {error.diag.message_primary}."
+        yield Obstacle(saw, "Look for the session that holds the lock in pg_stat_activity of both servers.")
+        return
+    finally:
+        connection.execute("RESET lock_timeout")
     made = tables_made_since(job, connection, crossing.plan) if is_forward else []
     seen = [*(f"{each.subject}: {each.saw}" for each in found), *(f"table {each.label} is new." for each in made)]
     if seen:

@@ -11,11 +11,11 @@ from datetime import datetime
 from migrations_app.engine.events import CaughtUp, Direction, ReplicationSampled, Step, StepFinished, StepStarted
 from migrations_app.engine.findings import Level, ScriptUse
 from migrations_app.engine.plan import TablePlan
-from migrations_app.engine.postgres import Connection
+from migrations_app.engine.postgres import Connection, errors
 from migrations_app.engine.postgres.replication_stream import SlotLost
 from migrations_app.engine.replication import alarms
 from migrations_app.engine.replication.alarms import Alarms
-from migrations_app.engine.replication.apply import ApplyState, ApplyStatus
+from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.engine.replication.difference import Difference, current_lsn
 from migrations_app.engine.replication.drift import find_drift, tables_made_since
 from migrations_app.engine.replication.heartbeat import beat, read_beat
@@ -24,6 +24,7 @@ from migrations_app.engine.replication.logical_slot import START_AGAIN, SlotStat
 from migrations_app.engine.replication.new_tables import new_table
 from migrations_app.engine.replication.plan_changes import PlanChanged, changed_plan
 from migrations_app.engine.replication.room import Room
+from migrations_app.engine.replication.sample import SMALL_BYTES, Sample
 from migrations_app.engine.replication.slot_guard import SlotGuard
 from migrations_app.engine.replication.source_identity import is_another, read_source_identity
 from migrations_app.engine.replication.stream_gaps import (
@@ -35,41 +36,12 @@ from migrations_app.engine.validation.wording import duration
 
 SAMPLE_SECONDS, COMPARE_SECONDS, COMPARE_DRIFTING_SECONDS = 2.0, 30.0, 4.0
 REST_AFTER_SECONDS = 20.0  # without having applied what came before a change: a subscription fails on it
-FRESH_SECONDS, SMALL_BYTES = 5.0, 1024 * 1024
 STUCK_SECONDS = 60.0
 WAY_BACK_IS_OVER = (
     "There is no way back any more; the target stays in use, and the old source closed. Finish what is left with a "
     "clean-up."
 )
 NOW = "SELECT (pg_catalog.pg_current_wal_insert_lsn() - '0/0')::int8, clock_timestamp()"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One look. ``lag_seconds`` is None without a heartbeat, or before the first one arrived."""
-
-    status: ApplyStatus
-    source_lsn: int
-    slot: SlotState
-    lag_seconds: float | None
-
-    @property
-    def lag_bytes(self) -> int:
-        """Log that is written and not applied, of all databases of the server."""
-        return max(0, self.source_lsn - self.status.applied_lsn)
-
-    @property
-    def retained_bytes(self) -> int:
-        """Log that the slot holds back."""
-        return max(0, self.source_lsn - self.slot.restart_lsn)
-
-    def is_close(self, *, with_heartbeat: bool) -> bool:
-        """Tell whether what changes is on the other side within moments."""
-        if self.status.state is not ApplyState.APPLYING:
-            return False
-        if with_heartbeat:
-            return self.lag_seconds is not None and self.lag_seconds < FRESH_SECONDS
-        return self.lag_bytes < SMALL_BYTES
 
 
 @dataclass
@@ -251,7 +223,10 @@ class Watcher:
 
     def _compare(self) -> None:
         self._compare_source()
-        self.differences = self.compare_definitions()
+        try:
+            self.differences = self.compare_definitions()
+        except errors.LockNotAvailable:
+            return  # somebody works on a table; the next comparison sees what became of it
         if self.direction is Direction.FORWARD:
             self._compare_publication()
         self._note_drift(is_drifting=any(each.is_harmful for each in self.differences))
@@ -402,4 +377,6 @@ def watching(
         subscriber = opened.enter_context(
             link.subscriber.connected(link.subscriber_database, purpose="watch", read_only=True)
         )
+        for connection in (publisher, subscriber):  # the definition of a locked table cannot be read: look on meanwhile
+            connection.execute("SET lock_timeout = '2s'")
         yield Watcher(following, publisher, subscriber, alarms_, direction, source_identity, published)
