@@ -262,7 +262,7 @@ class Watcher:
         )
         self.alarms.raise_(
             alarms.NOT_SUBSCRIBED,
-            f"publication {link.name}",
+            f"{'subscription' if missing else 'publication'} {link.name}",
             saw,
             fix="Nobody may change our publication. Start a new migration of this database; or cut over with full "
             "verification, which opens the target only if all rows are the same.",
