@@ -30,6 +30,7 @@ ASKED = {
     RequestKind.CUTOVER: "the cutover",
     RequestKind.PAUSE: "a pause",
     RequestKind.CONTINUE: "replication to go on",
+    RequestKind.MEND: "a change to be applied",
     RequestKind.GO_BACK: "the way back",
     RequestKind.FINISH: "the finish",
 }
@@ -102,6 +103,9 @@ def why_not(followed: FollowedDatabase, kind: RequestKind) -> str:
         return _why_no_cutover(followed, kind)
     if kind is RequestKind.PAUSE:
         return _why_no_pause(followed)
+    if kind is RequestKind.MEND:
+        has_ended = database.phase in (OnlinePhase.CUTTING_OVER, OnlinePhase.GOING_BACK, OnlinePhase.GONE_BACK)
+        return f"{name} is not followed now: {OnlinePhase(database.phase).label.lower()}." if has_ended else ""
     if kind is RequestKind.CONTINUE:
         return "" if followed.is_resting else f"Replication of {name} is not paused."
     if database.phase != OnlinePhase.CUT_OVER:

@@ -21,6 +21,7 @@ from migrations_app.services.requests import (
     request_cutover,
     request_finish,
     request_go_back,
+    request_mend,
     request_rehearsal,
 )
 
@@ -30,6 +31,7 @@ DEEDS: dict[str, Callable[..., list[ReplicationRequest]]] = {
     "cutover": request_cutover,
     "pause": pause_replication,
     "continue": continue_replication,
+    "apply-change": request_mend,
     "go-back": request_go_back,
     "finish": request_finish,
 }
@@ -42,6 +44,8 @@ def ask_command(migration: Migration, arguments: dict[str, Any], *, output: Outp
         choice["database_id"] = _database(migration, arguments["database"])
     if arguments.get("verification"):
         choice["verification"] = VerificationLevel(arguments["verification"])
+    if arguments.get("subject"):
+        choice["subject"] = arguments["subject"]
     if arguments.get("reopen_source"):
         choice["reopen_source"] = True
     requests = DEEDS[arguments["subcommand"]](migration.pk, by=Person(name=operating_person()), **choice)

@@ -34,6 +34,12 @@ CONTINUE = Subcommand(
     "continue replication after a pause or an error",
     "Apply changes again, after a pause, or after the cause of an error was removed.",
 )
+MEND = Subcommand(
+    "apply-change",
+    "apply a change of the source's definitions to the target",
+    "Run on the target what a finding PM4033 or PM4037 offers: a column, a table or a value that was made, changed or "
+    "dropped on the source while it is followed. What was written before the change is applied first.",
+)
 GO_BACK = Subcommand(
     "go-back",
     "go back to the source after a cutover",
@@ -54,7 +60,7 @@ CLEAN_UP = Subcommand(
     "origins, event triggers and our schema; and say what was removed and what is left. An old source that a cutover "
     "closed stays closed, and no copy is dropped. With --wait, exit code 1 if anything is left.",
 )
-ASKING = (REHEARSE, CUTOVER, PAUSE, CONTINUE, GO_BACK, FINISH)
+ASKING = (REHEARSE, CUTOVER, PAUSE, CONTINUE, MEND, GO_BACK, FINISH)
 VERIFYING = (REHEARSE, CUTOVER, GO_BACK)
 
 
@@ -63,6 +69,10 @@ def add_asking(add: Callable[[Subcommand], ArgumentParser], add_waiting: Callabl
     for subcommand in ASKING:
         parser = add(subcommand)
         parser.add_argument("--database", metavar="SOURCE", help="only this database")
+        if subcommand is MEND:
+            parser.add_argument(
+                "--subject", required=True, metavar="OBJECT", help="as the finding names it: 'table public.orders'"
+            )
         if subcommand in VERIFYING:
             words = [level.value for level in VerificationLevel]
             parser.add_argument(

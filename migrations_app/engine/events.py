@@ -130,6 +130,15 @@ class FindingRaised:
 
 
 @dataclass(frozen=True)
+class FindingsSettled:
+    """What was found with this code while a database is followed is over, but for the subjects of ``still``."""
+
+    database_id: str
+    code: str
+    still: frozenset[str]
+
+
+@dataclass(frozen=True)
 class ValidationEnded:
     """Every rule that was asked for was tried; what it found has been reported before.
 
@@ -297,6 +306,7 @@ Event = (
     | IndexProgress
     | IndexFinished
     | FindingRaised
+    | FindingsSettled
     | ValidationEnded
     | Note
     | ObjectVerified

@@ -9,7 +9,7 @@ from pathlib import Path
 from migrations_app.engine.control import Control
 from migrations_app.engine.errors import RestoreFailed
 from migrations_app.engine.events import FindingRaised, Note
-from migrations_app.engine.findings import Finding, FindingSide, Level
+from migrations_app.engine.findings import Finding, FindingSide, Level, ScriptUse
 from migrations_app.engine.ports import PartQueue, Reporter
 from migrations_app.engine.postgres import Server
 from migrations_app.engine.providers import SELF_HOSTED, Provider
@@ -79,6 +79,7 @@ class DatabaseJob:
         statement: str = "",
         server_message: str = "",
         phase: str = "",
+        script_use: ScriptUse = ScriptUse.NOW,
     ) -> None:
         """Report a finding about this database: what is not on the target as it should be is mended there."""
         self.reporter.report(
@@ -96,6 +97,7 @@ class DatabaseJob:
                     database_id=self.database.id,
                     phase=phase,
                     side=FindingSide.TARGET,
+                    script_use=script_use,
                 )
             )
         )

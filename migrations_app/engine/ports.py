@@ -61,6 +61,7 @@ class RequestKind(StrEnum):
     CUTOVER = "cutover"
     PAUSE = "pause"
     CONTINUE = "continue"
+    MEND = "mend"
     GO_BACK = "go_back"
     FINISH = "finish"
 
@@ -69,6 +70,7 @@ class RequestKind(StrEnum):
 class PersonRequest:
     """One request. ``id`` is the portal's; ``verification`` is the level chosen for this cutover.
 
+    ``subject`` names the difference to mend: that of its finding.
     ``reopen_source``: a finish opens the old source to writers again; else it stays closed.
     """
 
@@ -76,6 +78,7 @@ class PersonRequest:
     kind: RequestKind
     database_id: str
     verification: VerificationLevel = VerificationLevel.COUNTS
+    subject: str = ""
     reopen_source: bool = False
 
 

@@ -33,6 +33,7 @@ REQUEST_CHOICES = [
     (RequestKind.CUTOVER.value, "Cut over"),
     (RequestKind.PAUSE.value, "Pause replication"),
     (RequestKind.CONTINUE.value, "Continue replication"),
+    (RequestKind.MEND.value, "Apply a change to the target"),
     (RequestKind.GO_BACK.value, "Go back to the source"),
     (RequestKind.FINISH.value, "Finish"),
 ]
@@ -140,6 +141,7 @@ class ReplicationRequest(models.Model):
     database = models.ForeignKey(MigrationDatabase, on_delete=models.CASCADE, related_name="requests")
     kind = models.CharField(max_length=12, choices=REQUEST_CHOICES)
     verification = models.CharField(max_length=10, choices=VERIFICATION_CHOICES, default=VerificationLevel.COUNTS.value)
+    subject = models.TextField(blank=True, default="", db_default="", help_text="Which difference is to be mended.")
     reopen_source = models.BooleanField(
         default=False, db_default=False, help_text="Finish: the old source takes writes again."
     )

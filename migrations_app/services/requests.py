@@ -23,10 +23,12 @@ from migrations_app.models import (
     EventKind,
     Migration,
     MigrationEvent,
+    MigrationFinding,
     OnlinePhase,
     ReplicationRequest,
     State,
 )
+from migrations_app.selectors.differences import DIFFERENCES
 from migrations_app.services.consent import Person
 from migrations_app.services.lease import LEASE_SECONDS, fenced, lease_lost
 from migrations_app.services.patience import patiently
@@ -39,6 +41,7 @@ ASKED_WORDS = {
     RequestKind.CUTOVER: "Asked for the cutover",
     RequestKind.PAUSE: "Asked to pause replication",
     RequestKind.CONTINUE: "Asked to let replication go on",
+    RequestKind.MEND: "Asked to apply a change of the source to the target",
     RequestKind.GO_BACK: "Asked to go back to the source",
     RequestKind.FINISH: "Asked to finish, which gives up the way back",
 }
@@ -87,6 +90,22 @@ def continue_replication(
     return _ask(migration_id, RequestKind.CONTINUE, by=by, database_id=database_id)
 
 
+def request_mend(
+    migration_id: UUID, *, by: Person, subject: str, database_id: UUID | None = None
+) -> list[ReplicationRequest]:
+    """Ask to make the target like the source in one object, as the finding about it offers. Raises ``ActionRefused``.
+
+    ``subject`` is that of the finding; without ``database_id`` it is looked up in all databases.
+    """
+    told = MigrationFinding.objects.filter(migration_id=migration_id, code__in=DIFFERENCES, subject=subject)
+    if database_id is not None:
+        told = told.filter(database_id=database_id)
+    found = told.exclude(fix_sql="").first()
+    if found is None or found.database_id is None:
+        raise ActionRefused(f"There is nothing to apply to the target for {subject}.", hint="Look at the list again.")
+    return _ask(migration_id, RequestKind.MEND, by=by, database_id=found.database_id, subject=subject)
+
+
 def request_go_back(
     migration_id: UUID,
     *,
@@ -116,13 +135,14 @@ def _ask(
     database_id: UUID | None,
     verification: VerificationLevel | None = None,
     reopen_source: bool = False,
+    subject: str = "",
 ) -> list[ReplicationRequest]:
     with transaction.atomic():
         lock_run(migration_id)
         migration = Migration.objects.select_for_update(of=("self",)).get(pk=migration_id)
         chosen = _chosen(migration, kind, database_id)
         level = verification or VerificationLevel(migration.cutover_verification)
-        asked = _Asked(kind, level, by, reopen_source)
+        asked = _Asked(kind, level, by, reopen_source, subject)
         rows = [_store(migration, followed, asked) for followed in chosen]
         Migration.objects.filter(pk=migration_id).update(revision=F("revision") + 1)
         ring(migration_id)
@@ -163,6 +183,7 @@ def _nothing_to(kind: RequestKind, migration: Migration) -> str:
         RequestKind.CUTOVER: "Nothing can be cut over",
         RequestKind.PAUSE: "Nothing can be paused",
         RequestKind.CONTINUE: "Nothing is paused",
+        RequestKind.MEND: "No change can be applied",
         RequestKind.GO_BACK: "There is no way back",
         RequestKind.FINISH: "There is nothing to finish",
     }
@@ -175,12 +196,15 @@ class _Asked:
     level: VerificationLevel
     by: Person
     reopen_source: bool
+    subject: str
 
     @property
     def suffix(self) -> str:
         if self.kind is RequestKind.FINISH:
             return f" and {'opens the old source again' if self.reopen_source else 'leaves the old source closed'}"
-        return f", {VERIFICATION_WORDS[self.level]}" if self.kind in VERIFYING else ""
+        if self.kind in VERIFYING:
+            return f", {VERIFICATION_WORDS[self.level]}"
+        return f": {self.subject}" if self.subject else ""
 
 
 def _store(migration: Migration, followed: FollowedDatabase, asked: _Asked) -> ReplicationRequest:
@@ -199,6 +223,7 @@ def _store(migration: Migration, followed: FollowedDatabase, asked: _Asked) -> R
         kind=asked.kind.value,
         verification=asked.level.value,
         reopen_source=asked.reopen_source,
+        subject=asked.subject,
         asked_by=by.user,
         asked_from=by.name,
         address=by.address,
@@ -226,10 +251,11 @@ class RowRequests:
             row = patiently(lambda _: self._fetch(database_id), connection=self._connection, seconds=LEASE_SECONDS)
         if row is None or row[0] != self.fence:
             raise lease_lost()
-        _, pk, kind, verification, reopen_source = row
+        _, pk, kind, verification, reopen_source, subject = row
         if pk is None:
             return None
-        return PersonRequest(str(pk), RequestKind(kind), database_id, VerificationLevel(verification), reopen_source)
+        level = VerificationLevel(verification)
+        return PersonRequest(str(pk), RequestKind(kind), database_id, level, reopen_source, subject)
 
     def end(self, request: PersonRequest, *, succeeded: bool, message: str = "") -> None:
         """Store that a request was carried out, or why not. Raises ``LeaseLost`` when the fence is old."""

@@ -13,11 +13,13 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from migrations_app.engine.ports import RequestKind
 from migrations_app.engine.spec import VerificationLevel
-from migrations_app.following import is_following, may_continue, may_pause, takes_requests
+from migrations_app.following import is_following, may_continue, may_pause, takes_requests, why_not
 from migrations_app.models import Migration, OldSourceVisitor, ReplicationRequest, Substate
 from migrations_app.models.migration import VERIFICATION_CHOICES
 from migrations_app.selectors.cutover import CutoverPage, cutover_page
+from migrations_app.selectors.differences import differences_of
 from migrations_app.selectors.migration_page import MigrationPage
 from migrations_app.selectors.replication import Span, followed_of
 from migrations_app.services.consent import Person
@@ -27,6 +29,7 @@ from migrations_app.services.requests import (
     request_cutover,
     request_finish,
     request_go_back,
+    request_mend,
     request_rehearsal,
 )
 from migrations_app.services.runs import ActionRefused
@@ -39,6 +42,7 @@ DEEDS: dict[str, Callable[..., list[ReplicationRequest]]] = {
     "cutover": request_cutover,
     "pause": pause_replication,
     "continue": continue_replication,
+    "mend": request_mend,
     "go-back": request_go_back,
     "finish": request_finish,
 }
@@ -67,6 +71,8 @@ def replication_context(request: HttpRequest, shown: MigrationPage) -> dict[str,
         "may_pause": may_operate and one is not None and may_pause(one.each),
         "may_continue": may_operate and one is not None and may_continue(one.each),
         "requests": _last_requests(shown.migration),
+        "differences": differences_of(one.each.database.pk) if one is not None else [],
+        "may_mend": may_operate and one is not None and not why_not(one.each, RequestKind.MEND),
         **_old_source(shown.migration),
     }
 
@@ -121,15 +127,19 @@ def _do(request: HttpRequest, migration: Migration, deed: str, name: str) -> Non
     level = request.POST.get("verification", "")
     if deed in VERIFIED and level in list(VerificationLevel):
         choice["verification"] = VerificationLevel(level)
+    if deed == "mend":
+        choice["subject"] = request.POST.get("subject", "").replace("\x00", "")
+        if request.POST.get("destroys") and request.POST.get("confirm", "").strip() != choice["subject"]:
+            raise ActionRefused("Nothing was applied.", hint=f"Type {choice['subject']} to confirm.")
     if deed == "finish" and request.POST.get("reopen_source") == "on":
         choice["reopen_source"] = True
     DEEDS[deed](migration.pk, by=Person(user=person(request), address=address_of(request)), **choice)
 
 
 def _place(migration: Migration, deed: str, name: str) -> str:
-    """Where the person was: pause and continue are on the Replication side, everything else on the cutover page."""
+    """Where the person was: the Replication side for what is asked there, the cutover page for everything else."""
     query = {"database": name} if name else {}
-    if deed in ("pause", "continue"):
+    if deed in ("pause", "continue", "mend"):
         query = {"tab": "replication", **query}
         return f"{reverse('migration', args=[migration.pk])}?{urlencode(query)}"
     return _cutover_url(migration, name)

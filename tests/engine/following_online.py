@@ -47,10 +47,14 @@ class ListedRequests:
         self._lock = threading.Lock()
 
     def ask(
-        self, kind: RequestKind, database_id: str, verification: VerificationLevel = VerificationLevel.FULL
+        self,
+        kind: RequestKind,
+        database_id: str,
+        verification: VerificationLevel = VerificationLevel.FULL,
+        subject: str = "",
     ) -> PersonRequest:
         with self._lock:
-            request = PersonRequest(str(len(self.asked)), kind, database_id, verification)
+            request = PersonRequest(str(len(self.asked)), kind, database_id, verification, subject=subject)
             self.asked.append(request)
         return request
 
@@ -226,16 +230,28 @@ class OnlineMove:
 
     # --- ask ---
 
-    def ask(self, kind: RequestKind, database: str | None = None, *, seconds: float = PATIENCE_SECONDS) -> str:
+    def ask(
+        self,
+        kind: RequestKind,
+        database: str | None = None,
+        *,
+        subject: str = "",
+        seconds: float = PATIENCE_SECONDS,
+    ) -> str:
         """Ask as a person does and wait until it was carried out; return the message, fail where it was not."""
-        succeeded, message = self.answer(kind, database, seconds=seconds)
+        succeeded, message = self.answer(kind, database, subject=subject, seconds=seconds)
         assert succeeded, message
         return message
 
     def answer(
-        self, kind: RequestKind, database: str | None = None, *, seconds: float = PATIENCE_SECONDS
+        self,
+        kind: RequestKind,
+        database: str | None = None,
+        *,
+        subject: str = "",
+        seconds: float = PATIENCE_SECONDS,
     ) -> tuple[bool, str]:
-        request = self.requests.ask(kind, self.id_of(database or self.databases[0]))
+        request = self.requests.ask(kind, self.id_of(database or self.databases[0]), subject=subject)
 
         def is_answered() -> bool:
             if request.id not in self.requests.ended and (self.thread is None or not self.thread.is_alive()):

@@ -118,16 +118,21 @@ def test_a_cast_of_the_users_own_does_not_read_values(servers: ServerPool) -> No
         made.assert_same("said")
 
 
-def test_a_value_that_is_too_long_is_an_error_and_not_cut(servers: ServerPool) -> None:
-    source = "CREATE TABLE t (id int PRIMARY KEY, v text)"
-    with followed(servers.get(15), servers.get(18), source, target_schema=source.replace("text", "varchar(4)")) as made:
-        made.write("INSERT INTO t VALUES (1, 'fits')", "UPDATE t SET v = 'too long' WHERE id = 1")
-        status = made.broken()
-        assert "public.t" in status.error and "id = 1" in status.error
-        assert "character varying(4)" in status.server_message and status.hint
-        made.on_target.execute("ALTER TABLE t ALTER v TYPE text")
+def test_a_change_of_a_type_stops_the_apply_exactly_before_it(servers: ServerPool) -> None:
+    """A value that is read as another type may be rounded or cut without an error."""
+    schema = "CREATE TABLE t (id int PRIMARY KEY, v numeric(6,2)); CREATE TABLE other (id int PRIMARY KEY)"
+    with followed(servers.get(15), servers.get(18), schema, start=False) as made:
+        made.write("INSERT INTO t VALUES (1, 1.25)", "INSERT INTO other VALUES (1)")
+        made.write("ALTER TABLE t ALTER v TYPE numeric(8,4)", "INSERT INTO t VALUES (2, 1.2345)")
+        made.write("INSERT INTO other VALUES (2)")
         made.engine.start()
-        made.assert_same("t")
+        status = made.broken()
+        assert "column v of public.t is numeric(8,4)" in status.error and status.hint
+        assert status.stopped_before_lsn >= status.applied_lsn > 0
+        assert len(made.rows(made.on_target, "t")) == len(made.rows(made.on_target, "other")) == 1
+        made.on_target.execute("ALTER TABLE t ALTER v TYPE numeric(8,4)")
+        made.engine.start()
+        made.assert_same("t", "other")
 
 
 def test_odd_names(servers: ServerPool) -> None:

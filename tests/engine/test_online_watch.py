@@ -96,8 +96,8 @@ def test_a_new_column_lets_the_apply_rest_until_the_target_has_it(move: OnlineMo
     else:
         move.until_caught_up()
         move.write("ALTER TABLE orders ADD COLUMN extra int")
-    move.until(lambda: found(move, "PM4033"))
-    (finding,) = [each for each in move.log.findings if each.code == "PM4033"]
+    move.until(lambda: any(each.code == "PM4033" and each.fix_sql for each in move.log.findings))
+    *_, finding = [each for each in move.log.findings if each.code == "PM4033"]
     assert finding.fix_sql == 'ALTER TABLE "public"."orders" ADD COLUMN "extra" integer;'
     move.until(lambda: move.samples[-1].status.state is ApplyState.PAUSED)
     move.write("INSERT INTO orders (what, extra) VALUES ('with it', 7)")

@@ -33,7 +33,7 @@ from migrations_app.engine.replication.pgoutput import (
 from migrations_app.engine.replication.position import Position, Reached
 from migrations_app.engine.replication.refusals import TRUNCATE_HINT, missing_row, refused, told
 from migrations_app.engine.replication.single_statements import SingleStatements
-from migrations_app.engine.replication.subscriber_table import SubscriberTable, look_up
+from migrations_app.engine.replication.subscriber_table import DoesNotFit, SubscriberTable, look_up
 
 ROWS_FOR_COPY = 64
 ROWS_FOR_IMAGES = 3
@@ -54,7 +54,8 @@ class _Mismatch(Exception):
 class Applier:
     """Applies the changes of one slot over one session. Used by one thread.
 
-    ``check`` raises the reason to stop while a server is waited for. ``silent``: triggers and foreign keys do not act
+    ``check`` raises the reason to stop while a server is waited for. ``passes_over``: OIDs of tables of the publisher
+    whose changes are left out where they do not fit. ``silent``: triggers and foreign keys do not act
     on what we write.
     """
 
@@ -67,7 +68,10 @@ class Applier:
         encoding: str,
         codec: str,
         check: Callable[[], None],
+        passes_over: frozenset[int] = frozenset(),
     ) -> None:
+        self._passes_over = passes_over
+        self._unfit: dict[Relation, bool] = {}
         self.reached = reached
         self._connection = connection
         self._session = ApplySession(connection, encoding=encoding, check=check)
@@ -106,8 +110,8 @@ class Applier:
         if not self._open:
             self._connection.execute("BEGIN")
             self._open = True
-        if batch.changes:
-            self._apply(batch.changes)
+        if changes := self._that_fit(batch.changes):
+            self._apply(changes)
         self._tally.count(batch)
         if not batch.end_lsn:
             return False
@@ -117,6 +121,32 @@ class Applier:
         self.reached = Reached(batch.end_lsn, self.reached.tally.plus(self._tally))
         self._tally = Tally()
         return True
+
+    def _that_fit(self, changes: FlatChanges) -> FlatChanges:
+        """Leave out the changes of tables that are copied again and had another definition in between."""
+        if not self._passes_over:
+            return changes
+        kept: FlatChanges = []
+        for kind, relation, old, new in unpacked(changes):
+            if kind == TRUNCATE:
+                relations = tuple(each for each in new.relations if not self._is_passed_over(each))
+                if relations:
+                    kept += (kind, relations[0], old, Truncation(relations, new.options))
+            elif not self._is_passed_over(relation):
+                kept += (kind, relation, old, new)
+        return kept
+
+    def _is_passed_over(self, relation: Relation) -> bool:
+        if relation.oid not in self._passes_over:
+            return False
+        if relation not in self._unfit:
+            try:
+                self._table(relation)
+            except DoesNotFit:
+                self._unfit[relation] = True
+            else:
+                self._unfit[relation] = False
+        return self._unfit[relation]
 
     def _apply(self, changes: FlatChanges) -> None:
         """Apply the net effect; where that meets a conflict, change by change, if need be of one table only."""

@@ -30,7 +30,8 @@ class ApplyStatus:
 
     ``applied_lsn``: everything up to it is committed on the subscribing server; it never moves otherwise.
     Counters are of rows since the apply began, None where the server does not tell. ``error`` is in words, with
-    ``hint`` and the server's own ``server_message``.
+    ``hint`` and the server's own ``server_message``. ``stopped_before_lsn``: everything before this place is applied,
+    and what follows does not fit a table of the subscribing server, whose OID on the publisher is ``stopped_at_table``.
     """
 
     state: ApplyState
@@ -44,6 +45,8 @@ class ApplyStatus:
     error: str = ""
     hint: str = ""
     server_message: str = ""
+    stopped_before_lsn: int = 0
+    stopped_at_table: int = 0
 
 
 class ApplyEngine(Protocol):

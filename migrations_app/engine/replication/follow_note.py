@@ -72,8 +72,10 @@ def _note(found: dict[str, Any]) -> FollowNote:
             **found,
             "engine": ApplyKind(found["engine"]),
             "losses": tuple(found["losses"]),
+            "plan": ReplicationPlan(
+                plan["name"], tables, plan["with_heartbeat"], tuple((s, n) for s, n in plan.get("again", ()))
+            ),
             "published": tuple(PublicationMark(**mark) for mark in found.get("published", ())),
-            "plan": ReplicationPlan(plan["name"], tables, plan["with_heartbeat"]),
         }
     )
 

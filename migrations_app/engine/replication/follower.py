@@ -39,7 +39,10 @@ from migrations_app.engine.replication.fall_back import followed_back, go_back
 from migrations_app.engine.replication.follow_note import FollowNote, write_note
 from migrations_app.engine.replication.link import Following
 from migrations_app.engine.replication.logical_slot import read_slot
+from migrations_app.engine.replication.mending import mend
 from migrations_app.engine.replication.old_source import OldSourceWatch
+from migrations_app.engine.replication.plan import ReplicationPlan
+from migrations_app.engine.replication.plan_changes import PlanChanged
 from migrations_app.engine.replication.rehearsal import rehearse
 from migrations_app.engine.replication.source_identity import is_another, read_source_identity
 from migrations_app.engine.replication.starting import link_of
@@ -96,6 +99,8 @@ class Follower:
             try:
                 self.outcome = self._follow()
                 return
+            except PlanChanged as change:
+                self._follow_by(change.plan)
             except (ConnectionLost, ConnectionFailed) as error:
                 self.is_quiet = False
                 if time.monotonic() - began_at > WENT_WELL_SECONDS:
@@ -134,6 +139,13 @@ class Follower:
         if not self.note.is_paused:
             following.engine.start()
         self._remember(replace(self.note, apply_began=True))
+
+    def _follow_by(self, plan: ReplicationPlan) -> None:
+        """Somebody changed definitions, and both sides have what that takes: go on with the plan as it is now."""
+        self._remember(replace(self.note, plan=plan))
+        again = ", ".join(".".join(name) for name in plan.again)
+        words = f" Copied again at the cutover, since rows may differ: {again}." if again else ""
+        self.job.note(f"{len(plan.followed)} tables are followed, as they are defined now.{words}")
 
     def _remember(self, note: FollowNote) -> None:
         if note != self.note:
@@ -208,6 +220,8 @@ class Follower:
         match request.kind:
             case RequestKind.PAUSE | RequestKind.CONTINUE:
                 self._rest(request, watcher)
+            case RequestKind.MEND:
+                self.requests.end(request, succeeded=True, message=mend(watcher, request.subject))
             case RequestKind.REHEARSE:
                 self._end(request, rehearse(watcher.following, request), CutoverResult.REHEARSED)
             case RequestKind.CUTOVER:
@@ -294,6 +308,8 @@ class Follower:
                 ended = go_back(watcher.following, request)
                 self._end(request, ended, CutoverResult.DONE)
                 return partial(self._left, watcher.following) if ended.result is CutoverResult.DONE else None
+            case RequestKind.MEND:
+                self.requests.end(request, succeeded=True, message=mend(watcher, request.subject))
             case RequestKind.REHEARSE:
                 ended = rehearse(watcher.following, request, back=True)
                 self._end(request, ended, CutoverResult.REHEARSED)

@@ -16,7 +16,8 @@ class Link:
 
     ``name`` is that of the publication and the slot on the publisher, and of the subscription. ``address`` is
     ``host:port`` at which the subscriber reaches the publisher where that differs from the portal's, else empty.
-    ``also_published`` names further publications, of tables that are followed otherwise.
+    ``also_published`` names further publications, of tables that are followed otherwise. ``passes_over``: OIDs of
+    tables on the publisher whose changes may be passed over where they do not fit, as their rows are copied again.
     """
 
     publisher: Server
@@ -30,6 +31,7 @@ class Link:
     codec: str = "utf-8"
     address: str = ""
     also_published: tuple[str, ...] = ()
+    passes_over: frozenset[int] = frozenset()
 
     @property
     def publications(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Final
 
@@ -41,6 +41,7 @@ _uint16 = struct.Struct(">H").unpack_from
 _uint32 = struct.Struct(">I").unpack_from
 _uint64 = struct.Struct(">Q").unpack_from
 _oid_and_marker = struct.Struct(">IB").unpack_from
+_type_and_modifier = struct.Struct(">Ii").unpack_from
 
 
 class MalformedMessage(EngineError):
@@ -60,12 +61,22 @@ UNCHANGED: Final = Unchanged.VALUE
 Row = tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SentType:
+    """The type of a published column; ``name`` where it is not built in, of a domain that of its base type."""
+
+    oid: int
+    modifier: int
+    name: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Relation:
     """A table as the publisher describes it; one object for each description.
 
     ``key`` are the indexes of the columns of the replica identity, all of them where it is FULL.
-    ``overhead_bytes`` is about what a row of it costs in memory above its bytes.
+    ``overhead_bytes`` is about what a row of it costs in memory above its bytes. ``types`` are those of the columns;
+    ``first_lsn`` is the end of the first transaction, as ``begin_lsn`` tells it, whose rows have this description.
     """
 
     oid: int
@@ -75,6 +86,8 @@ class Relation:
     columns: tuple[str, ...]
     key: tuple[int, ...]
     overhead_bytes: int = field(default=0)
+    types: tuple[SentType, ...] = ()
+    first_lsn: int = 0
 
     @property
     def is_full(self) -> bool:
@@ -93,7 +106,7 @@ class Relation:
 
 def _content(relation: Relation) -> tuple[object, ...]:
     identity = (relation.oid, relation.schema, relation.name, relation.replica_identity)
-    return (*identity, relation.columns, relation.key)
+    return (*identity, relation.columns, relation.key, relation.types)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,23 +135,27 @@ class Decoder:
     def __init__(self, codec: str) -> None:
         self._codec = codec
         self._relations: dict[int, Relation] = {}
+        self._types: dict[int, str] = {}
+        self.transaction_lsn = 0
 
-    def for_transaction(self, described: Iterable[Relation]) -> Decoder:
+    def for_transaction(self, described: Iterable[Relation], *, lsn: int = 0) -> Decoder:
         """Return a decoder for a transaction that sees tables as this one does, and as it ``described`` itself."""
         decoder = Decoder(self._codec)
         decoder._relations = self._relations.copy()
-        decoder.adopt(described)
+        decoder._types = self._types
+        decoder.transaction_lsn = lsn
+        decoder.adopt(described, lsn=lsn)
         return decoder
 
-    def adopt(self, described: Iterable[Relation]) -> None:
-        """Take in descriptions; one that says the same as the known one changes nothing."""
+    def adopt(self, described: Iterable[Relation], *, lsn: int) -> None:
+        """Take in descriptions of the transaction of ``lsn``; one that says the same as before changes nothing."""
         for relation in described:
             if not relation.says_the_same_as(self._relations.get(relation.oid)):
-                self._relations[relation.oid] = relation
+                self._relations[relation.oid] = replace(relation, first_lsn=lsn)
 
     def relation(self, data: bytes, position: int) -> Relation:
         """Take in the description of a table, which begins at ``position`` (after the kind), and return it."""
-        self.adopt([self.described(data, position)])
+        self.adopt([self.described(data, position)], lsn=self.transaction_lsn)
         return self._relations[_uint32(data, position)[0]]
 
     def described(self, data: bytes, position: int) -> Relation:
@@ -149,16 +166,31 @@ class Decoder:
         identity = chr(data[position])
         (count,) = _uint16(data, position + 1)
         position += 3
-        columns, key = [], []
+        columns, key, types = [], [], []
         for index in range(count):
             if data[position] & 1:
                 key.append(index)
             column, position = self._string(data, position + 1)
             columns.append(column)
-            position += 8  # the type's OID and modifier, which mean nothing on another server
+            type_oid, modifier = _type_and_modifier(data, position)
+            types.append(SentType(type_oid, modifier, self._types.get(type_oid, "")))
+            position += 8
         return Relation(
-            oid, schema or "pg_catalog", name, identity, tuple(columns), tuple(key), overhead_bytes=200 + 45 * count
+            oid,
+            schema or "pg_catalog",
+            name,
+            identity,
+            tuple(columns),
+            tuple(key),
+            overhead_bytes=200 + 45 * count,
+            types=tuple(types),
         )
+
+    def type(self, data: bytes, position: int) -> None:
+        """Take in the name of a type that is not built in; the server sends it before the first table that has it."""
+        (oid,) = _uint32(data, position)
+        _, position = self._string(data, position + 4)
+        self._types[oid], _ = self._string(data, position)
 
     def change(self, data: bytes, position: int, kind: int, into: FlatChanges) -> Relation:
         """Append one change, whose body begins at ``position``, and return its table. Raises ``MalformedMessage``."""

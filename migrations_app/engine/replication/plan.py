@@ -55,17 +55,28 @@ class FollowedTable:
 class ReplicationPlan:
     """What is made on the source for one database. ``name`` is that of the publication, the slot and the subscription.
 
-    ``with_heartbeat``: a table of ours, ``_migration_portal.heartbeat``, may be made on the source.
+    ``with_heartbeat``: a table of ours, ``_migration_portal.heartbeat``, may be made on the source. ``again``: followed
+    tables and partitions whose rows are copied again at the cutover all the same, since their definition was changed.
     """
 
     name: str
     tables: tuple[FollowedTable, ...]
     with_heartbeat: bool
+    again: tuple[tuple[str, str], ...] = ()
 
     @property
     def followed(self) -> tuple[FollowedTable, ...]:
         """The tables of the publication."""
         return tuple(table for table in self.tables if table.treatment is not Treatment.COPY_AT_CUTOVER)
+
+    @property
+    def passed_over(self) -> frozenset[int]:
+        """The OIDs of tables whose changes need not be applied, since all rows are copied again."""
+        return frozenset(
+            table.oid
+            for table in self.tables
+            if table.treatment is Treatment.COPY_AT_CUTOVER or table.full_name in self.again
+        )
 
     @property
     def copied_at_cutover(self) -> tuple[FollowedTable, ...]:

@@ -13,7 +13,7 @@ from migrations_app.engine.providers.parameters import how_to_allow_replication
 from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.engine.replication.crossing import Crossing
 from migrations_app.engine.replication.database_access import IS_SUPERUSER, may_close
-from migrations_app.engine.replication.drift import find_drift
+from migrations_app.engine.replication.drift import find_drift, tables_made_since
 from migrations_app.engine.replication.fence import other_sessions, prepared_transactions, run_tag
 from migrations_app.engine.replication.follow_note import look_up_note
 from migrations_app.engine.replication.link import Following
@@ -104,6 +104,7 @@ def look_at_readiness(crossing: Crossing, *, with_reverse: bool, level: Verifica
             *_of_rights(crossing, connection, [each.user or "" for each in sessions if not each.is_superuser]),
             *_of_transactions(crossing, connection),
             *_of_subscriptions(crossing, connection),
+            *_of_definitions(crossing, connection),
             *_of_the_stream(crossing, connection, level),
         ]
     if with_reverse:
@@ -134,13 +135,10 @@ def _of_the_apply(crossing: Crossing, slot: SlotState | None, *, server_lsn: int
 
 def _of_the_stream(crossing: Crossing, publisher: Connection, level: VerificationLevel) -> Iterator[Obstacle]:
     """Looked at now, since the last look of whoever follows may be half a minute old."""
+    if level is VerificationLevel.FULL or crossing.direction is not Direction.FORWARD:
+        return
     job, link = crossing.job, crossing.link
     with link.subscriber.connected(link.subscriber_database, purpose="readiness", read_only=True) as subscriber:
-        for each in find_drift(publisher, subscriber, link):
-            saw = f"The table {each.table} is not the same on both servers: {each.saw}"
-            yield Obstacle(saw, f"Make both sides alike. {' '.join(each.statements)}".strip())
-        if level is VerificationLevel.FULL or crossing.direction is not Direction.FORWARD:
-            return
         note = look_up_note(job)
         if note is None:
             return
@@ -179,6 +177,20 @@ def _of_transactions(crossing: Crossing, connection: Connection) -> Iterator[Obs
             f"Transactions that write are open for more than {LONG_TRANSACTION_SECONDS} s in {database}, and the "
             f"cutover would roll them back: {'; '.join(map(str, long[:5]))}.",
             "Let each end, or end it by hand.",
+        )
+
+
+def _of_definitions(crossing: Crossing, connection: Connection) -> Iterator[Obstacle]:
+    """Somebody changed the definition of something on one side only."""
+    job, is_forward = crossing.job, crossing.direction is Direction.FORWARD
+    with job.target.connected(job.database.target_name, purpose="readiness", read_only=True) as target:
+        found = find_drift(connection, target, crossing.plan.tables, by_oid=is_forward)
+    made = tables_made_since(job, connection, crossing.plan) if is_forward else []
+    seen = [*(f"{each.subject}: {each.saw}" for each in found), *(f"table {each.label} is new." for each in made)]
+    if seen:
+        yield Obstacle(
+            f"Definitions differ between both sides: {' '.join(seen[:5])}",
+            "Apply each to the target as offered on the Replication side, or take it back on the source.",
         )
 
 

@@ -22,8 +22,7 @@ WAIT_SECONDS = 0.5
 PATIENCE_SECONDS = 0.05
 NEAR = 0.75  # of a batch: then it ends with the transaction
 _BODY = HEADER_BYTES + 1
-# Types have names on the subscriber, too; a message was not meant for us.
-_PASSED_OVER = frozenset((pgoutput.ORIGIN, pgoutput.TYPE, pgoutput.MESSAGE))
+_PASSED_OVER = frozenset((pgoutput.ORIGIN, pgoutput.MESSAGE))  # a message was not meant for us
 _COMMITS = (pgoutput.COMMIT, pgoutput.STREAM_COMMIT)
 _CHANGES = frozenset((pgoutput.INSERT, pgoutput.UPDATE, pgoutput.DELETE, pgoutput.TRUNCATE))
 
@@ -64,7 +63,8 @@ class Receiver:
     """Used by one thread; ``applied_lsn`` tells it what is committed on the subscriber.
 
     A transaction that ends at or before ``first_lsn`` was applied before and is passed over. Batches end at about
-    ``batch_bytes``, at the end of a transaction where one is near.
+    ``batch_bytes``, at the end of a transaction where one is near. The transaction that ends at ``stop_before``, and
+    what comes after it, is not read; 0 reads everything.
     """
 
     def __init__(
@@ -80,7 +80,10 @@ class Receiver:
         applied_lsn: Callable[[], int],
         pausing: Callable[[], bool],
         spill_folder: Path | None = None,
+        stop_before: int = 0,
     ) -> None:
+        self._stop_before = stop_before
+        self.has_stopped_before = False
         self._stream = stream
         self._handover = handover
         self._decoder = Decoder(codec)
@@ -112,7 +115,7 @@ class Receiver:
 
     def _run(self) -> None:
         self._stream.watch(self._wake.reader)
-        while not (self._pausing() and not self._in_transaction):
+        while not (self._pausing() and not self._in_transaction) and not self.has_stopped_before:
             self._control.check()
             self._read_what_is_there()
             self._between()
@@ -129,7 +132,7 @@ class Receiver:
                 read(data, kind)
                 if self._batch.size_bytes >= batch_bytes:
                     self._flush()
-                if kind in _COMMITS and self._pausing():
+                if (kind in _COMMITS and self._pausing()) or self.has_stopped_before:
                     return
             elif data[0] == replication_stream.KEEPALIVE:
                 self._keep_alive(data)
@@ -143,19 +146,29 @@ class Receiver:
             batch = self._batch
             batch.size_bytes += len(data) + self._decode(data, _BODY, kind, batch.changes).overhead_bytes
         elif kind == pgoutput.BEGIN:
-            self._in_transaction = True
-            self._skipping = pgoutput.begin_lsn(data, _BODY) < self._first_lsn
+            self._begin(pgoutput.begin_lsn(data, _BODY))
         elif kind == pgoutput.COMMIT:
             self._commit(pgoutput.commit_end_lsn(data, _BODY))
         elif kind == pgoutput.RELATION:
             self._decoder.relation(data, _BODY)
+        elif kind == pgoutput.TYPE:
+            self._decoder.type(data, _BODY)
         else:
             self._read_stream(data, kind)
+
+    def _begin(self, lsn: int) -> None:
+        """A transaction begins that ends at ``lsn``."""
+        self._decoder.transaction_lsn = max(lsn, self._first_lsn)
+        self._skipping = lsn < self._first_lsn
+        self.has_stopped_before = 0 < self._stop_before <= lsn
+        self._in_transaction = not self.has_stopped_before
 
     def _keep(self, data: bytes, kind: int) -> None:
         """Keep a message of a transaction that is not committed yet."""
         if kind == pgoutput.RELATION:
             self._streamed.describe(self._decoder.described(data, _BODY + 4))
+        elif kind == pgoutput.TYPE:
+            self._decoder.type(data, _BODY + 4)
         if kind == pgoutput.RELATION or kind in _CHANGES:
             self._streamed.write(pgoutput.xid(data, _BODY), kind, data[_BODY + 4 :])
         elif kind == pgoutput.STREAM_STOP:
@@ -169,19 +182,20 @@ class Receiver:
         elif kind == pgoutput.STREAM_COMMIT:
             xid = pgoutput.xid(data, _BODY)
             commit_lsn, end_lsn = pgoutput.stream_commit_lsns(data, _BODY)
-            self._in_transaction = True
-            self._skipping = commit_lsn < self._first_lsn
+            self._begin(commit_lsn)
+            if self.has_stopped_before:
+                return
             if not self._skipping:
-                self._replay(xid)
-            self._decoder.adopt(self._streamed.described(xid))
+                self._replay(xid, lsn=commit_lsn)
+            self._decoder.adopt(self._streamed.described(xid), lsn=commit_lsn)
             self._streamed.forget(xid)
             self._commit(end_lsn)
         elif kind not in _PASSED_OVER:
             raise pgoutput.malformed(f"a message of the kind {chr(kind)!r}")
 
-    def _replay(self, xid: int) -> None:
+    def _replay(self, xid: int, *, lsn: int) -> None:
         """Read a transaction back that was kept until its end."""
-        decoder = self._decoder.for_transaction(self._streamed.described(xid))
+        decoder = self._decoder.for_transaction(self._streamed.described(xid), lsn=lsn)
         for kind, body in self._streamed.messages(xid):
             if kind == pgoutput.RELATION:
                 decoder.relation(body, 0)

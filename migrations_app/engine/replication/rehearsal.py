@@ -126,7 +126,7 @@ def _drain(crossing: Crossing) -> Part:
 def _tables(crossing: Crossing) -> Part:
     """The bytes to copy again at the rate at which some of them can be read now."""
     job = crossing.job
-    plans = plan_copies(job, crossing.plan.copied_at_cutover)
+    plans = plan_copies(job, crossing.plan)
     size = sum(table.bytes for table in plans)
     if not size:
         return Part(CutoverStep.TABLES, 0.05 * len(plans), f"{len(plans):,} tables, empty")

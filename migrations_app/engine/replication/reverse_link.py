@@ -27,7 +27,7 @@ def reverse_name(name: str) -> str:
 
 def reverse_plan(plan: ReplicationPlan) -> ReplicationPlan:
     """Return what is followed on the way back: the same tables in the same manner."""
-    return replace(plan, name=reverse_name(plan.name))
+    return replace(plan, name=reverse_name(plan.name), again=())
 
 
 def reverse_of(link: Link, plan: ReplicationPlan) -> Link:
@@ -41,6 +41,7 @@ def reverse_of(link: Link, plan: ReplicationPlan) -> Link:
         name=reverse_name(plan.name),
         address="",
         also_published=publication_names(reverse_plan(plan))[1:],
+        passes_over=frozenset(),
     )
 
 

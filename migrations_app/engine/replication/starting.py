@@ -54,6 +54,7 @@ def link_of(job: DatabaseJob, plan: ReplicationPlan) -> Link:
         codec=job.codec,
         address=job.spec.online.source_as_seen_by_target,
         also_published=publication_names(plan)[1:],
+        passes_over=plan.passed_over,
     )
 
 

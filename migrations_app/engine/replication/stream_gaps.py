@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from migrations_app.engine.postgres import Connection
@@ -27,22 +27,31 @@ def read_marks(publisher: Connection, publications: Sequence[str]) -> tuple[Publ
     return tuple(fetch(publisher, "follow_publication", PublicationMark, names=list(publications)))
 
 
-def missing_tables(publisher: Connection, subscriber: Connection, following: Following) -> list[str]:
-    """Return the tables that are not published now, or that the subscription does not know."""
+def missing_tables(
+    publisher: Connection, subscriber: Connection, following: Following, *, but: Collection[str] = ()
+) -> list[str]:
+    """Return the tables that are not published now, or that the subscription does not know; not those in ``but``."""
     link, published = following.link, published_tables(publisher, following.link.publications)
     missing: list[str] = []
     if following.engine.kind is ApplyKind.SERVER_TO_SERVER:
         known = {(row.schema, row.name) for row in fetch(subscriber, "follow_subscribed", _Subscribed, name=link.name)}
-        missing = sorted(f"{schema}.{name}" for schema, name in published - known)
+        missing = [f"{schema}.{name}" for schema, name in published - known]
     expected = {table.full_name for table in link.tables}
     expected |= {(SCHEMA, TABLE)} if following.plan.with_heartbeat else set()
-    return missing + sorted(f"{schema}.{name} (not published)" for schema, name in expected - published)
+    missing += [f"{schema}.{name} (not published)" for schema, name in expected - published]
+    return sorted(words for words in missing if words.removesuffix(" (not published)") not in but)
 
 
-def changed_publications(publisher: Connection, link: Link, marks: Sequence[PublicationMark]) -> list[str]:
-    """Return the publications, and the tables of them, that somebody changed since ``marks`` were taken."""
-    now = set(read_marks(publisher, link.publications))
-    return sorted(mark.label for mark in marks if mark not in now)
+def changed_publications(
+    publisher: Connection, link: Link, marks: Sequence[PublicationMark], *, but: Collection[str] = ()
+) -> list[str]:
+    """Return the publications, and the tables of them, that somebody changed since ``marks`` were taken.
+
+    Not those in ``but``, nor tables that are not followed any more. A table that was renamed is the same.
+    """
+    now = {mark.row for mark in read_marks(publisher, link.publications)}
+    expected = {*link.publications, *(".".join(table.full_name) for table in link.tables)} - {*but}
+    return sorted(mark.label for mark in marks if mark.row not in now and mark.label in expected)
 
 
 def doubts(

@@ -15,7 +15,7 @@ from migrations_app.engine.postgres import Connection, Error, errors, qualified,
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.postgres.server_errors import explain_failure
 from migrations_app.engine.replication.crossing import Crossing
-from migrations_app.engine.replication.plan import FollowedTable
+from migrations_app.engine.replication.plan import ReplicationPlan
 from migrations_app.engine.table_copy.planner import plan_tables
 from migrations_app.engine.validation.wording import counted
 
@@ -54,13 +54,14 @@ class _Refilled:
 Group = list[TablePlan]  # filled in one transaction, those that others refer to first
 
 
-def plan_copies(job: DatabaseJob, tables: Sequence[FollowedTable]) -> list[TablePlan]:
-    """Return what of ``tables`` has rows of its own, the largest first: of a partitioned table, its partitions."""
-    if not tables:
+def plan_copies(job: DatabaseJob, plan: ReplicationPlan) -> list[TablePlan]:
+    """Return what has rows of its own of the tables to copy again, the largest first; of a root, its partitions."""
+    tables = plan.copied_at_cutover
+    if not tables and not plan.again:
         return []
     with job.source.connected(job.database.source_name, purpose="plan") as source:
         roots = [table.full_name for table in tables if table.is_root]
-        wanted = {table.full_name for table in tables} | _partitions(source, roots)
+        wanted = {table.full_name for table in tables} | set(plan.again) | _partitions(source, [*roots, *plan.again])
         return plan_tables(
             source,
             takes=lambda schema, name: (schema, name) in wanted,
@@ -85,7 +86,7 @@ def _partitions(source: Connection, roots: Sequence[tuple[str, str]]) -> set[tup
 def copy_tables_again(crossing: Crossing) -> CopiedAgain:
     """Copy every table that the plan copies at the cutover; each is complete or as it was. Raises ``CopyFailed``."""
     job = crossing.job
-    plans = plan_copies(job, crossing.plan.copied_at_cutover)
+    plans = plan_copies(job, crossing.plan)
     if not plans:
         return CopiedAgain(0, 0)
     with job.target.connected(job.database.target_name, purpose="again", read_only=True) as target:

@@ -29,6 +29,7 @@ from migrations_app.engine.replication.lsn import lsn_text
 from migrations_app.engine.replication.position import Position, Reached, position_is_gone
 from migrations_app.engine.replication.receiver import Receiver, Wake
 from migrations_app.engine.replication.slot import check_slot, end_older_reader
+from migrations_app.engine.replication.subscriber_table import DoesNotFit
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class ThroughPortal:
         self._lock = threading.RLock()
         self._wake: Wake | None = None
         self._told_not_silenced = False
+        self._unfit: DoesNotFit | None = None
 
     # --- what others call ---
 
@@ -101,6 +103,7 @@ class ThroughPortal:
             self._join(thread)
         with self._lock:
             self._pausing.clear()
+            self._unfit = None
             self._set(ApplyState.STARTING)
             self._part = Control(fence=self._link.fence)
             name = f"apply {self._link.publisher_database}"
@@ -179,6 +182,8 @@ class ThroughPortal:
             before = self._status.applied_lsn
             try:
                 self._apply_once(part)
+            except DoesNotFit as error:
+                self._stop_at_the_place(error)
             except EngineError as error:
                 part.check()
                 if not _passes(error):
@@ -187,6 +192,12 @@ class ThroughPortal:
                     pauses = iter(PAUSES_SECONDS)
                 self._set(ApplyState.RECONNECTING, error)
                 self._sleep(part, next(pauses, PAUSES_SECONDS[-1]))
+
+    def _stop_at_the_place(self, error: DoesNotFit) -> None:
+        """Everything before the first transaction that does not fit is to be applied, so go there and rest."""
+        if self._unfit is not None and self._unfit.stop_before >= error.stop_before:
+            raise error
+        self._unfit = error
 
     def _sleep(self, part: Control, seconds: float) -> None:
         waited = 0.0
@@ -214,6 +225,7 @@ class ThroughPortal:
                 encoding=link.encoding,
                 codec=link.codec,
                 check=control.check,
+                passes_over=link.passes_over,
             )
             self._tell_whether_silent(applier)
             with ReplicationStream(
@@ -257,10 +269,13 @@ class ThroughPortal:
             applied_lsn=lambda: self._status.applied_lsn,
             pausing=self._pausing.is_set,
             spill_folder=self._spill_folder,
+            stop_before=self._unfit.stop_before if self._unfit is not None else 0,
         )
         with control.interruptible(wake), Crew(control) as crew:
             crew.start("apply: read", receiver.run)
             crew.start("apply: write", lambda: self._write(control, handover, receiver, applier, wake))
+        if receiver.has_stopped_before and self._unfit is not None:
+            raise self._unfit
 
     def _write(self, control: Control, handover: Handover, receiver: Receiver, applier: Applier, wake: Wake) -> None:
         while not handover.finished:
@@ -296,13 +311,19 @@ class ThroughPortal:
             self._status = replace(
                 self._status,
                 state=state,
+                stopped_before_lsn=0,
+                stopped_at_table=0,
                 error=error.message if error else "",
                 hint=error.hint if error else "",
                 server_message=error.server_message if error else "",
             )
 
     def _broken(self, error: EngineError) -> None:
-        self._set(ApplyState.BROKEN, error)
+        with self._lock:
+            self._set(ApplyState.BROKEN, error)
+            if isinstance(error, DoesNotFit):
+                place, table = error.stop_before, error.oid
+                self._status = replace(self._status, stopped_before_lsn=place, stopped_at_table=table)
 
     def _reach(self, reached: Reached) -> None:
         with self._lock:

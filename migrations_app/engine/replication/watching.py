@@ -9,16 +9,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from migrations_app.engine.events import CaughtUp, Direction, ReplicationSampled, Step, StepFinished, StepStarted
-from migrations_app.engine.findings import Level
+from migrations_app.engine.findings import Level, ScriptUse
+from migrations_app.engine.plan import TablePlan
 from migrations_app.engine.postgres import Connection
 from migrations_app.engine.postgres.replication_stream import SlotLost
 from migrations_app.engine.replication import alarms
 from migrations_app.engine.replication.alarms import Alarms
 from migrations_app.engine.replication.apply import ApplyState, ApplyStatus
-from migrations_app.engine.replication.drift import Difference, find_drift, tables_made_since
+from migrations_app.engine.replication.difference import Difference, current_lsn
+from migrations_app.engine.replication.drift import find_drift, tables_made_since
 from migrations_app.engine.replication.heartbeat import beat, read_beat
 from migrations_app.engine.replication.link import Following
 from migrations_app.engine.replication.logical_slot import START_AGAIN, SlotState, read_slot
+from migrations_app.engine.replication.new_tables import new_table
+from migrations_app.engine.replication.plan_changes import PlanChanged, changed_plan
 from migrations_app.engine.replication.room import Room
 from migrations_app.engine.replication.slot_guard import SlotGuard
 from migrations_app.engine.replication.source_identity import is_another, read_source_identity
@@ -29,7 +33,8 @@ from migrations_app.engine.replication.stream_gaps import (
 )
 from migrations_app.engine.validation.wording import duration
 
-SAMPLE_SECONDS, COMPARE_SECONDS = 2.0, 30.0
+SAMPLE_SECONDS, COMPARE_SECONDS, COMPARE_DRIFTING_SECONDS = 2.0, 30.0, 4.0
+REST_AFTER_SECONDS = 20.0  # without having applied what came before a change: a subscription fails on it
 FRESH_SECONDS, SMALL_BYTES = 5.0, 1024 * 1024
 STUCK_SECONDS = 60.0
 WAY_BACK_IS_OVER = (
@@ -84,6 +89,11 @@ class Watcher:
     is_paused: bool = False  # by a person
     is_caught_up: bool = False
     is_drifting: bool = False
+    differences: list[Difference] = field(default_factory=list)
+    is_ripe: bool = False
+    _drift: tuple[int, float] = (0, 0.0)  # what came before the differences ends at this place; when they were seen
+    _drift_words: frozenset[str] = frozenset()
+    is_resting: bool = False
     _was_caught_up: bool = False
     _close_looks: int = 0
     _compared_at: float = field(default=-COMPARE_SECONDS)
@@ -104,12 +114,22 @@ class Watcher:
         sample = self._sample()
         room = self._guard.look(self.publisher, sample.slot, retained_bytes=sample.retained_bytes)
         self._report(sample, room)
-        self._look_for_trouble(sample)
-        if time.monotonic() - self._compared_at >= COMPARE_SECONDS:
+        if self._is_time_to_compare(sample):
             self._compared_at = time.monotonic()
             self._compare()
+        self._look_for_trouble(sample)
+        self._rest_where_it_would_harm()
         self._tell_whether_close(sample)
         return sample
+
+    def compare_soon(self) -> None:
+        """Compare both sides at the next look: somebody changed something."""
+        self._compared_at = -COMPARE_SECONDS
+
+    def _is_time_to_compare(self, sample: Sample) -> bool:
+        seconds = min(COMPARE_SECONDS, COMPARE_DRIFTING_SECONDS) if self.is_drifting else COMPARE_SECONDS
+        has_met = bool(sample.status.stopped_before_lsn) and not self.is_drifting
+        return has_met or time.monotonic() - self._compared_at >= seconds
 
     def _sample(self) -> Sample:
         following = self.following
@@ -193,7 +213,7 @@ class Watcher:
 
     def _look_at_apply(self, sample: Sample) -> None:
         status = sample.status
-        if status.state is not ApplyState.BROKEN:
+        if status.state is not ApplyState.BROKEN or self.is_drifting:
             self.alarms.end(alarms.APPLY_BROKEN)
             return
         self.alarms.raise_(
@@ -231,10 +251,11 @@ class Watcher:
 
     def _compare(self) -> None:
         self._compare_source()
+        self.differences = self.compare_definitions()
         if self.direction is Direction.FORWARD:
             self._compare_publication()
-            self._compare_tables()
-        self._compare_columns(find_drift(self.publisher, self.subscriber, self.following.link))
+        self._note_drift(is_drifting=any(each.is_harmful for each in self.differences))
+        self._tell_differences()
 
     def _compare_source(self) -> None:
         now = read_source_identity(self.publisher)
@@ -250,8 +271,9 @@ class Watcher:
 
     def _compare_publication(self) -> None:
         link = self.following.link
-        missing = missing_tables(self.publisher, self.subscriber, self.following)
-        changed = [] if missing else changed_publications(self.publisher, link, self.published)
+        differing = frozenset(each.subject.removeprefix("table ") for each in self.differences)
+        missing = missing_tables(self.publisher, self.subscriber, self.following, but=differing)
+        changed = [] if missing else changed_publications(self.publisher, link, self.published, but=differing)
         if not missing and not changed:
             self.alarms.end(alarms.NOT_SUBSCRIBED)
             return
@@ -270,39 +292,96 @@ class Watcher:
             episode=" ".join([*missing, *changed]),
         )
 
-    def _compare_tables(self) -> None:
-        made = tables_made_since(self.following.job, self.publisher, self.following.plan)
-        self.alarms.end(alarms.MADE_SINCE, but={f"table {name}" for name in made})
-        for name in made[:50]:
-            self.alarms.raise_(
-                alarms.MADE_SINCE,
-                f"table {name}",
-                "It was made on the source after the copy began.",
-                fix="Drop it on the source before the cutover, or copy it by hand after it (pg_dump --table), or leave "
-                "it out of the migration.",
-            )
+    def compare_definitions(self) -> list[Difference]:
+        """Return how the definitions differ now. Raises ``PlanChanged`` where that changes what is followed."""
+        following, is_forward = self.following, self.direction is Direction.FORWARD
+        if not is_forward:
+            return find_drift(self.publisher, self.subscriber, following.link.tables, by_oid=False)
+        found = find_drift(self.publisher, self.subscriber, following.plan.tables)
+        found += self._passed_by(found)
+        made = self.made()
+        plan = changed_plan(following.plan, self.publisher, self.subscriber, found=found, made=made)
+        if plan != following.plan:
+            raise PlanChanged(plan)
+        return [*found, *(self._made(table.full_name) for table in made)]
 
-    def _compare_columns(self, found: list[Difference]) -> None:
-        self.alarms.end(alarms.DRIFT, but={f"table {each.table}" for each in found})
-        for each in found:
-            self.alarms.raise_(
-                alarms.DRIFT,
-                f"table {each.table}",
-                each.saw,
-                fix="Make both sides alike: run the script on the target, or take the change back on the source.",
-                fix_sql="\n".join(each.statements),
-                episode=each.saw,
-            )
-        self._rest_while_drifting(is_drifting=bool(found))
+    def _passed_by(self, found: list[Difference]) -> list[Difference]:
+        """The apply met a definition that is neither the old nor the new one: the table was changed more than once."""
+        oid = self.following.engine.status().stopped_at_table
+        plan, differing = self.following.plan, {each.subject for each in found}
+        for table in plan.tables:
+            is_known = table.oid in plan.passed_over or f"table {table.label}" in differing
+            if table.oid == oid and not is_known:
+                return [Difference(f"table {table.label}", "It was changed more than once.", again=(table.full_name,))]
+        return []
 
-    def _rest_while_drifting(self, *, is_drifting: bool) -> None:
-        if is_drifting and not self.is_drifting:
-            self.is_drifting = True
+    def made(self) -> list[TablePlan]:
+        """Return the tables of the source that the migration does not know yet."""
+        return tables_made_since(self.following.job, self.publisher, self.following.plan)
+
+    def _made(self, name: tuple[str, str]) -> Difference:
+        """What pg_dump says is not asked again at every look."""
+        subject = f"table {'.'.join(name)}"
+        known = next((each for each in self.differences if each.is_new and each.subject == subject), None)
+        return known or new_table(self.following.job, self.publisher, self.subscriber, name)
+
+    def _tell_differences(self) -> None:
+        for code, is_new in ((alarms.DRIFT, False), (alarms.MADE_SINCE, True)):
+            told = [each for each in self.differences if each.is_new is is_new]
+            self.alarms.settle(code, still=frozenset(each.subject for each in told))
+            for each in told:
+                self._tell(code, each)
+
+    def _tell(self, code: str, difference: Difference) -> None:
+        here = self.following.link.subscriber.endpoint.label
+        if not self.is_ripe:
+            self.alarms.raise_(
+                code,
+                difference.subject,
+                difference.saw,
+                fix="What was written before it is still being applied. What to type is shown when that is done.",
+                level=Level.FAILED,
+                episode=f"{difference.saw} soon",
+            )
+            return
+        fix = f"Apply the script to {here}, or take the change back on the source."
+        if not difference.statements:
+            fix = f"Make it on {here} as it is on the source, or take the change back there."
+        self.alarms.raise_(
+            code,
+            difference.subject,
+            difference.saw,
+            fix=fix,
+            fix_sql=difference.script,
+            level=Level.FAILED,
+            episode=difference.saw,
+            script_use=ScriptUse.CHOICE if difference.destroys else ScriptUse.NOW,
+        )
+
+    def _note_drift(self, *, is_drifting: bool) -> None:
+        words = frozenset(f"{each.subject} {each.saw}" for each in self.differences)
+        if words - self._drift_words:
+            self._drift, self.is_ripe = (current_lsn(self.publisher), time.monotonic()), False
+        self._drift_words = words
+        if self.is_drifting and not is_drifting and not self.is_paused:
+            self.following.engine.start()
+        self.is_drifting = is_drifting
+        self.is_resting = self.is_resting and is_drifting
+
+    def _rest_where_it_would_harm(self) -> None:
+        """What was written before the change is applied first: it fits what is there, and not what will be."""
+        if not self.differences or (self.is_ripe and (self.is_resting or not self.is_drifting)):
+            return
+        status, (lsn, since) = self.following.engine.status(), self._drift
+        has_stopped = self.is_resting or status.state is ApplyState.BROKEN
+        is_before = status.applied_lsn < lsn and not has_stopped
+        if is_before and (not self.is_drifting or time.monotonic() - since < REST_AFTER_SECONDS):
+            return
+        if self.is_drifting and not self.is_resting:
             self.following.engine.pause()
-        elif self.is_drifting and not is_drifting:
-            self.is_drifting = False
-            if not self.is_paused:
-                self.following.engine.start()
+            self.is_resting = True
+        self.is_ripe = True
+        self._tell_differences()
 
 
 @contextmanager

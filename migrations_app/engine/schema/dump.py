@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations_app.engine.postgres import client_tools
+from migrations_app.engine.control import Control
+from migrations_app.engine.postgres import Server, client_tools
 from migrations_app.engine.schema.toc import TocEntry, listed_identities, split, with_owners
 from migrations_app.engine.snapshot import Snapshot
 
@@ -60,15 +61,31 @@ def dump_schema(
         arguments.append("--quote-all-identifiers")
     client_tools.run("pg_dump", arguments, endpoint=server.endpoint, control=server.control)
     return SchemaDump(
-        pre_data=_section(snapshot, file, "pre-data", codec=codec),
-        post_data=_section(snapshot, file, "post-data", codec=codec),
+        pre_data=_section(server.control, file, "pre-data", codec=codec),
+        post_data=_section(server.control, file, "post-data", codec=codec),
     )
 
 
-def _section(snapshot: Snapshot, file: Path, section: str, *, codec: str) -> tuple[TocEntry, ...]:
+def dump_table(server: Server, database: str, name: tuple[str, str], *, file: Path, codec: str) -> tuple[str, ...]:
+    """Return the statements that make one table as it is now, with all that belongs to it. Raises ``ToolFailed``."""
+    arguments = [
+        *DUMP_OPTIONS,
+        f"--table={pattern(name[0])}.{pattern(name[1])}",
+        f"--file={file}",
+        "--dbname=" + server.conninfo(database, purpose="pg_dump"),
+    ]
+    client_tools.run("pg_dump", arguments, endpoint=server.endpoint, control=server.control)
+    entries = [
+        *_section(server.control, file, "pre-data", codec=codec),
+        *_section(server.control, file, "post-data", codec=codec),
+    ]
+    return tuple(each.shown(text) for each in entries for text in (each.sql, each.owner_sql) if text)
+
+
+def _section(control: Control, file: Path, section: str, *, codec: str) -> tuple[TocEntry, ...]:
     def read(*options: str) -> bytes:
         return client_tools.run(
-            "pg_restore", [f"--section={section}", *options, str(file)], endpoint=None, control=snapshot.server.control
+            "pg_restore", [f"--section={section}", *options, str(file)], endpoint=None, control=control
         )
 
     identities = listed_identities(read("--list"))

@@ -1,8 +1,8 @@
 -- Ask who owns the run of a migration, and for the oldest request for one of its databases that has not ended.
-SELECT run.fence, request.id, request.kind, request.verification, request.reopen_source
+SELECT run.fence, request.id, request.kind, request.verification, request.reopen_source, request.subject
 FROM migrations_app_run AS run
 LEFT JOIN LATERAL (
-    SELECT id, kind, verification, reopen_source
+    SELECT id, kind, verification, reopen_source, subject
     FROM migrations_app_replicationrequest
     WHERE database_id = %(database_id)s AND ended_at IS NULL
     ORDER BY id

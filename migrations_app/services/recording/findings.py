@@ -9,7 +9,14 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from migrations_app.engine.events import Event, FindingRaised, Step, StepStarted, ValidationEnded
+from migrations_app.engine.events import (
+    Event,
+    FindingRaised,
+    FindingsSettled,
+    Step,
+    StepStarted,
+    ValidationEnded,
+)
 from migrations_app.engine.findings import Finding
 from migrations_app.models import EventKind, MigrationEvent, MigrationFinding
 from migrations_app.services.recording.ledger import clean, key_of
@@ -74,10 +81,19 @@ class FindingLedger:
             case FindingRaised(finding=found):
                 key = (clean(found.code), clean(found.subject), key_of(found.database_id), found.phase)
                 self._new[key] = self._found[key] = found
+            case FindingsSettled(database_id=database_id, code=code, still=still):
+                self._settle(clean(code), key_of(database_id), still={clean(each) for each in still})
             case StepStarted(step=Step.VALIDATE, database_id=""):
                 self._found.clear()
             case ValidationEnded():
                 self._end_validation(event)
+
+    def _settle(self, code: str, database_id: UUID | None, *, still: set[str]) -> None:
+        """What was told of a database that is followed, and is so no more, is taken off the list."""
+        for key in [key for key in self._new if key[0] == code and key[2] == database_id and key[1] not in still]:
+            del self._new[key]
+        for key in [key for key in self._stored if key[0] == code and key[2] == database_id and key[1] not in still]:
+            self._gone.add(self._stored.pop(key).pk)
 
     def _end_validation(self, event: ValidationEnded) -> None:
         tried = Tried(event, found=self._found.values())

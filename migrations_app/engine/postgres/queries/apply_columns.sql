@@ -9,7 +9,10 @@ SELECT a.attname::text AS name, format_type(a.atttypid, -1) AS type, a.atttypid:
        a.attidentity = 'a' AS always_identity, false AS generated,
        NOT EXISTS (SELECT FROM kinds k JOIN pg_cast c ON c.casttarget = k.type
                     WHERE k.attnum = a.attnum AND c.castsource = 'text'::regtype AND c.castmethod = 'f'
-                      AND c.oid >= 16384) AS by_input
+                      AND c.oid >= 16384) AS by_input,
+       a.atttypmod AS modifier, (SELECT b.typname::text FROM kinds k JOIN pg_type b ON b.oid = k.type
+                                  WHERE k.attnum = a.attnum AND b.typtype <> 'd') AS base_name,
+       a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS demanded
   FROM pg_attribute a
  WHERE a.attrelid = %(oid)s::int8::oid AND a.attnum > 0 AND NOT a.attisdropped
  ORDER BY a.attnum
