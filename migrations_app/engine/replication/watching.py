@@ -26,11 +26,7 @@ from migrations_app.engine.replication.plan_changes import PlanChanged, changed_
 from migrations_app.engine.replication.room import Room
 from migrations_app.engine.replication.slot_guard import SlotGuard
 from migrations_app.engine.replication.source_identity import is_another, read_source_identity
-from migrations_app.engine.replication.stream_gaps import (
-    PublicationMark,
-    changed_publications,
-    missing_tables,
-)
+from migrations_app.engine.replication.stream_gaps import PublicationMark, changed_publications, missing_tables
 from migrations_app.engine.validation.wording import duration
 
 SAMPLE_SECONDS, COMPARE_SECONDS, COMPARE_DRIFTING_SECONDS = 2.0, 30.0, 4.0
@@ -277,11 +273,9 @@ class Watcher:
         if not missing and not changed:
             self.alarms.end(alarms.NOT_SUBSCRIBED)
             return
-        saw = (
-            f"The changes of these tables do not arrive: {', '.join(missing[:20])}."
-            if missing
-            else f"Somebody changed it meanwhile, so changes may be missing: {', '.join(changed[:20])}."
-        )
+        saw = f"Somebody changed it meanwhile, so changes may be missing: {', '.join(changed[:20])}."
+        if missing:
+            saw = f"The changes of these tables do not arrive: {', '.join(missing[:20])}."
         self.alarms.raise_(
             alarms.NOT_SUBSCRIBED,
             f"{'subscription' if missing else 'publication'} {link.name}",
