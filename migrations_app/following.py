@@ -123,6 +123,11 @@ def may_continue(followed: FollowedDatabase) -> bool:
     return not why_not(followed, RequestKind.CONTINUE)
 
 
+def may_mend(followed: FollowedDatabase) -> bool:
+    """Tell whether a change of a definition may be asked to be applied to the target."""
+    return not why_not(followed, RequestKind.MEND)
+
+
 def _why_no_cutover(followed: FollowedDatabase, kind: RequestKind) -> str:
     """A rehearsal after the cutover is one of the way back."""
     has_way_back = followed.has_fall_back and followed.database.phase == OnlinePhase.CUT_OVER

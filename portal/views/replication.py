@@ -13,9 +13,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from migrations_app.engine.ports import RequestKind
 from migrations_app.engine.spec import VerificationLevel
-from migrations_app.following import is_following, may_continue, may_pause, takes_requests, why_not
+from migrations_app.following import is_following, may_continue, may_mend, may_pause, takes_requests
 from migrations_app.models import Migration, OldSourceVisitor, ReplicationRequest, Substate
 from migrations_app.models.migration import VERIFICATION_CHOICES
 from migrations_app.selectors.cutover import CutoverPage, cutover_page
@@ -72,7 +71,7 @@ def replication_context(request: HttpRequest, shown: MigrationPage) -> dict[str,
         "may_continue": may_operate and one is not None and may_continue(one.each),
         "requests": _last_requests(shown.migration),
         "differences": differences_of(one.each.database.pk) if one is not None else [],
-        "may_mend": may_operate and one is not None and not why_not(one.each, RequestKind.MEND),
+        "may_mend": may_operate and one is not None and may_mend(one.each),
         **_old_source(shown.migration),
     }
 

@@ -140,3 +140,18 @@ def test_pause_stop_and_go_on(servers: ServerPool) -> None:
         later.remove()
         later.remove()
         assert made.on_target.execute("SELECT to_regnamespace('_migration_portal')").fetchone() == (None,)
+
+
+def test_a_backlog_is_committed_as_it_goes(servers: ServerPool) -> None:
+    """Whatever a batch holds when it is full: the position moves at the next end of a transaction, not at the last."""
+    plain = "CREATE TABLE wide (id int PRIMARY KEY, a text);"
+    noting = "CREATE TABLE wide (id int PRIMARY KEY, a text, arrived xid8 DEFAULT pg_current_xact_id());"
+    with followed(
+        servers.get(15), servers.get(18), plain, target_schema=noting, memory_bytes=8 * 20_000, start=False
+    ) as made:
+        insert = "INSERT INTO wide SELECT {} * 100 + g, repeat('x', 500) FROM generate_series(1, 60) g"
+        made.write(*(insert.replace("{}", str(number)) for number in range(200)))
+        made.engine.start()
+        made.catch_up()
+        found = made.on_target.execute("SELECT count(*), count(DISTINCT arrived) FROM wide").fetchone()
+    assert found is not None and found[0] == 12_000 and found[1] > 100, found

@@ -95,7 +95,7 @@ def test_tables_that_the_subscription_does_not_know_are_named(move: OnlineMove) 
     move.write(f"ALTER PUBLICATION {name} ADD TABLE late; ALTER PUBLICATION {name} DROP TABLE lines")
     move.run()
     (finding,) = of_code(move, "PM4036")
-    assert (finding.level, finding.subject) == (Level.FAILED, f"publication {name}")
+    assert (finding.level, finding.subject) == (Level.FAILED, f"subscription {name}")
     assert "public.late, public.lines (not published)" in finding.saw
 
 

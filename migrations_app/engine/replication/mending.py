@@ -6,7 +6,7 @@ import time
 
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.events import Direction
-from migrations_app.engine.postgres import Connection, Error, errors
+from migrations_app.engine.postgres import Connection, Error
 from migrations_app.engine.postgres.server_errors import explain_failure
 from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.engine.replication.difference import Difference, current_lsn
@@ -41,11 +41,7 @@ def mend(watcher: Watcher, subject: str) -> str:
 
 
 def _chosen(watcher: Watcher, subject: str) -> Difference:
-    try:
-        found = next((each for each in watcher.compare_definitions() if each.subject == subject), None)
-    except errors.LockNotAvailable as error:
-        hint = "Look for the session that holds the lock in pg_stat_activity, then ask again."
-        raise NotMended("A table is locked, so its definition cannot be read.", hint=hint) from error
+    found = next((each for each in watcher.compare_definitions() if each.subject == subject), None)
     if found is None:
         raise NotMended(f"Both sides are alike in {subject} now.", hint="Look at the list again.")
     if not found.statements:

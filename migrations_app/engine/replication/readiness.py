@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.events import Direction
-from migrations_app.engine.postgres import Connection, errors
-from migrations_app.engine.postgres.queries.reading import fetch, fetch_one
+from migrations_app.engine.postgres import Connection
+from migrations_app.engine.postgres.queries.reading import ReadTimedOut, fetch, fetch_one
 from migrations_app.engine.providers.parameters import how_to_allow_replication
 from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.engine.replication.crossing import Crossing
@@ -188,8 +188,8 @@ def _of_definitions(crossing: Crossing, connection: Connection) -> Iterator[Obst
             for each in (connection, target):
                 each.execute("SET lock_timeout = '5s'")
             found = find_drift(connection, target, crossing.plan.tables, by_oid=is_forward)
-    except errors.LockNotAvailable as error:
-        saw = f"The definitions cannot be compared, since a table is locked: {error.diag.message_primary}."
+    except ReadTimedOut as error:
+        saw = f"The definitions cannot be compared, since a table is locked: {error.server_message}."
         yield Obstacle(saw, "Look for the session that holds the lock in pg_stat_activity of both servers.")
         return
     finally:

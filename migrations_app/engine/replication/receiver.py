@@ -20,6 +20,7 @@ CONFIRM_SECONDS = 1.0
 IDLE_POSITION_SECONDS = 2.0
 WAIT_SECONDS = 0.5
 PATIENCE_SECONDS = 0.05
+NEAR = 0.75  # of a batch: then it ends with the transaction
 _BODY = HEADER_BYTES + 1
 _PASSED_OVER = frozenset((pgoutput.ORIGIN, pgoutput.MESSAGE))  # a message was not meant for us
 _COMMITS = (pgoutput.COMMIT, pgoutput.STREAM_COMMIT)
@@ -98,6 +99,7 @@ class Receiver:
         self._began_at = 0.0
         self._in_transaction = False
         self._skipping = False
+        self._is_cut = False  # the subscriber's transaction is open until the end of the one that was cut
         self._answer_wanted = False
         self._confirmed = (0, 0)
         self._confirmed_at = 0.0
@@ -215,8 +217,12 @@ class Receiver:
             self._began_at = time.monotonic()
         self._batch.transactions += 1
         self._batch.end_lsn = end_lsn
-        if self._batch.changes and self._handover.idle and time.monotonic() - self._began_at > PATIENCE_SECONDS:
+        if self._is_cut or self._batch.size_bytes >= self._batch_bytes * NEAR or self._is_waited_for():
             self._flush()
+
+    def _is_waited_for(self) -> bool:
+        waited = time.monotonic() - self._began_at > PATIENCE_SECONDS
+        return bool(self._batch.changes) and self._handover.idle and waited
 
     def _keep_alive(self, data: bytes) -> None:
         """Everything before the place that a keepalive names was sent; it moves the position in its turn."""
@@ -246,7 +252,8 @@ class Receiver:
         """Hand the batch over; while there is no room for it, the server still hears from us."""
         if not (self._batch.changes or self._batch.end_lsn):
             return
-        if self._in_transaction:
+        self._is_cut = self._in_transaction
+        if self._is_cut:
             self._batch.end_lsn = 0
         while not self._handover.offer(self._batch, timeout_seconds=WAIT_SECONDS):
             self._control.check()

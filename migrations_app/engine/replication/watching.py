@@ -11,7 +11,8 @@ from datetime import datetime
 from migrations_app.engine.events import CaughtUp, Direction, ReplicationSampled, Step, StepFinished, StepStarted
 from migrations_app.engine.findings import Level, ScriptUse
 from migrations_app.engine.plan import TablePlan
-from migrations_app.engine.postgres import Connection, errors
+from migrations_app.engine.postgres import Connection
+from migrations_app.engine.postgres.queries.reading import ReadTimedOut
 from migrations_app.engine.postgres.replication_stream import SlotLost
 from migrations_app.engine.replication import alarms
 from migrations_app.engine.replication.alarms import Alarms
@@ -27,11 +28,7 @@ from migrations_app.engine.replication.room import Room
 from migrations_app.engine.replication.sample import SMALL_BYTES, Sample
 from migrations_app.engine.replication.slot_guard import SlotGuard
 from migrations_app.engine.replication.source_identity import is_another, read_source_identity
-from migrations_app.engine.replication.stream_gaps import (
-    PublicationMark,
-    changed_publications,
-    missing_tables,
-)
+from migrations_app.engine.replication.stream_gaps import PublicationMark, changed_publications, missing_tables
 from migrations_app.engine.validation.wording import duration
 
 SAMPLE_SECONDS, COMPARE_SECONDS, COMPARE_DRIFTING_SECONDS = 2.0, 30.0, 4.0
@@ -225,7 +222,7 @@ class Watcher:
         self._compare_source()
         try:
             self.differences = self.compare_definitions()
-        except errors.LockNotAvailable:
+        except ReadTimedOut:
             return  # somebody works on a table; the next comparison sees what became of it
         if self.direction is Direction.FORWARD:
             self._compare_publication()
@@ -252,14 +249,12 @@ class Watcher:
         if not missing and not changed:
             self.alarms.end(alarms.NOT_SUBSCRIBED)
             return
-        saw = (
-            f"The changes of these tables do not arrive: {', '.join(missing[:20])}."
-            if missing
-            else f"Somebody changed it meanwhile, so changes may be missing: {', '.join(changed[:20])}."
-        )
+        saw = f"Somebody changed it meanwhile, so changes may be missing: {', '.join(changed[:20])}."
+        if missing:
+            saw = f"The changes of these tables do not arrive: {', '.join(missing[:20])}."
         self.alarms.raise_(
             alarms.NOT_SUBSCRIBED,
-            f"publication {link.name}",
+            f"{'subscription' if missing else 'publication'} {link.name}",
             saw,
             fix="Nobody may change our publication. Start a new migration of this database; or cut over with full "
             "verification, which opens the target only if all rows are the same.",
