@@ -46,6 +46,7 @@ def ask_command(migration: Migration, arguments: dict[str, Any], *, output: Outp
         choice["verification"] = VerificationLevel(arguments["verification"])
     if arguments.get("subject"):
         choice["subject"] = arguments["subject"]
+        choice["may_drop"] = arguments["may_drop"]
     if arguments.get("reopen_source"):
         choice["reopen_source"] = True
     requests = DEEDS[arguments["subcommand"]](migration.pk, by=Person(name=operating_person()), **choice)

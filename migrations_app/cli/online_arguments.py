@@ -73,6 +73,9 @@ def add_asking(add: Callable[[Subcommand], ArgumentParser], add_waiting: Callabl
             parser.add_argument(
                 "--subject", required=True, metavar="OBJECT", help="as the finding names it: 'table public.orders'"
             )
+            parser.add_argument(
+                "--may-drop", action="store_true", help="also where the script drops a column or a table of the target"
+            )
         if subcommand in VERIFYING:
             words = [level.value for level in VerificationLevel]
             parser.add_argument(

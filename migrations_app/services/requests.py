@@ -15,7 +15,7 @@ from django.db import connection, connections, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from migrations_app.engine.findings import Level
+from migrations_app.engine.findings import Level, ScriptUse
 from migrations_app.engine.ports import PersonRequest, RequestKind
 from migrations_app.engine.spec import VerificationLevel
 from migrations_app.following import FollowedDatabase, followed_databases, takes_requests, why_not
@@ -91,11 +91,12 @@ def continue_replication(
 
 
 def request_mend(
-    migration_id: UUID, *, by: Person, subject: str, database_id: UUID | None = None
+    migration_id: UUID, *, by: Person, subject: str, database_id: UUID | None = None, may_drop: bool = False
 ) -> list[ReplicationRequest]:
     """Ask to make the target like the source in one object, as the finding about it offers. Raises ``ActionRefused``.
 
-    ``subject`` is that of the finding; without ``database_id`` it is looked up in all databases.
+    ``subject`` is that of the finding; without ``database_id`` it is looked up in all databases. ``may_drop``: somebody
+    confirmed what drops data on the target.
     """
     told = MigrationFinding.objects.filter(migration_id=migration_id, code__in=DIFFERENCES, subject=subject)
     if database_id is not None:
@@ -103,6 +104,8 @@ def request_mend(
     found = told.exclude(fix_sql="").first()
     if found is None or found.database_id is None:
         raise ActionRefused(f"There is nothing to apply to the target for {subject}.", hint="Look at the list again.")
+    if found.script_use == ScriptUse.CHOICE.value and not may_drop:
+        raise ActionRefused(f"What is offered for {subject} drops data on the target.", hint=f"Confirm {subject}.")
     return _ask(migration_id, RequestKind.MEND, by=by, database_id=found.database_id, subject=subject)
 
 

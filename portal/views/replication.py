@@ -128,8 +128,7 @@ def _do(request: HttpRequest, migration: Migration, deed: str, name: str) -> Non
         choice["verification"] = VerificationLevel(level)
     if deed == "mend":
         choice["subject"] = request.POST.get("subject", "").replace("\x00", "")
-        if request.POST.get("destroys") and request.POST.get("confirm", "").strip() != choice["subject"]:
-            raise ActionRefused("Nothing was applied.", hint=f"Type {choice['subject']} to confirm.")
+        choice["may_drop"] = request.POST.get("confirm", "").strip() == choice["subject"]
     if deed == "finish" and request.POST.get("reopen_source") == "on":
         choice["reopen_source"] = True
     DEEDS[deed](migration.pk, by=Person(user=person(request), address=address_of(request)), **choice)

@@ -228,5 +228,5 @@ def _restore(job: DatabaseJob, access: DatabaseAccess) -> list[str]:
 
 
 def how_to_reopen(database: str, access: DatabaseAccess) -> str:
-    """Return in words what opens a fenced database by hand."""
-    return "To open it by hand, run as its owner: " + " ".join(reopening_statements(database, access))
+    """Return in words what opens a fenced database by hand, each statement on a line of its own."""
+    return "\n".join(["To open it by hand, run as its owner:", *reopening_statements(database, access)])
