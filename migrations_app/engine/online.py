@@ -35,7 +35,6 @@ from migrations_app.engine.replication import clean_up as cleaning
 from migrations_app.engine.replication.clean_up import Swept
 from migrations_app.engine.replication.follow_note import FollowNote, look_up_note
 from migrations_app.engine.replication.follower import Follower
-from migrations_app.engine.replication.heartbeat import drop_heartbeat
 from migrations_app.engine.replication.logical_slot import drop_slot
 from migrations_app.engine.replication.nothing_to_copy import NothingToCopy
 from migrations_app.engine.replication.phases import Phase, has_target, look_up_phase
@@ -144,7 +143,7 @@ def _clean_up(job: DatabaseJob) -> tuple[str, ...]:
     database, name = job.database.source_name, replication_name(job.spec.id, database_id=job.database.id)
     drop_slot(job.source, database, name)
     drop_publications(job.source, database, name)
-    drop_heartbeat(job.source, database)
+    cleaning.drop_our_heartbeat(job, prefix=name)
     return ()
 
 

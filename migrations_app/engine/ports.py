@@ -70,7 +70,7 @@ class RequestKind(StrEnum):
 class PersonRequest:
     """One request. ``id`` is the portal's; ``verification`` is the level chosen for this cutover.
 
-    ``subject`` names the difference to mend: that of its finding.
+    ``subject`` names the difference to mend: that of its finding; ``may_drop``: what drops data was confirmed.
     ``reopen_source``: a finish opens the old source to writers again; else it stays closed.
     """
 
@@ -79,6 +79,7 @@ class PersonRequest:
     database_id: str
     verification: VerificationLevel = VerificationLevel.COUNTS
     subject: str = ""
+    may_drop: bool = False
     reopen_source: bool = False
 
 

@@ -142,6 +142,7 @@ class ReplicationRequest(models.Model):
     kind = models.CharField(max_length=12, choices=REQUEST_CHOICES)
     verification = models.CharField(max_length=10, choices=VERIFICATION_CHOICES, default=VerificationLevel.COUNTS.value)
     subject = models.TextField(blank=True, default="", db_default="", help_text="Which difference is to be mended.")
+    may_drop = models.BooleanField(default=False, db_default=False, help_text="What drops data was confirmed.")
     reopen_source = models.BooleanField(
         default=False, db_default=False, help_text="Finish: the old source takes writes again."
     )

@@ -106,7 +106,9 @@ def request_mend(
         raise ActionRefused(f"There is nothing to apply to the target for {subject}.", hint="Look at the list again.")
     if found.script_use == ScriptUse.CHOICE.value and not may_drop:
         raise ActionRefused(f"What is offered for {subject} drops data on the target.", hint=f"Confirm {subject}.")
-    return _ask(migration_id, RequestKind.MEND, by=by, database_id=found.database_id, subject=subject)
+    return _ask(
+        migration_id, RequestKind.MEND, by=by, database_id=found.database_id, subject=subject, may_drop=may_drop
+    )
 
 
 def request_go_back(
@@ -139,13 +141,14 @@ def _ask(
     verification: VerificationLevel | None = None,
     reopen_source: bool = False,
     subject: str = "",
+    may_drop: bool = False,
 ) -> list[ReplicationRequest]:
     with transaction.atomic():
         lock_run(migration_id)
         migration = Migration.objects.select_for_update(of=("self",)).get(pk=migration_id)
         chosen = _chosen(migration, kind, database_id)
         level = verification or VerificationLevel(migration.cutover_verification)
-        asked = _Asked(kind, level, by, reopen_source, subject)
+        asked = _Asked(kind, level, by, reopen_source, subject, may_drop)
         rows = [_store(migration, followed, asked) for followed in chosen]
         Migration.objects.filter(pk=migration_id).update(revision=F("revision") + 1)
         ring(migration_id)
@@ -200,6 +203,7 @@ class _Asked:
     by: Person
     reopen_source: bool
     subject: str
+    may_drop: bool
 
     @property
     def suffix(self) -> str:
@@ -227,6 +231,7 @@ def _store(migration: Migration, followed: FollowedDatabase, asked: _Asked) -> R
         verification=asked.level.value,
         reopen_source=asked.reopen_source,
         subject=asked.subject,
+        may_drop=asked.may_drop,
         asked_by=by.user,
         asked_from=by.name,
         address=by.address,
@@ -254,11 +259,11 @@ class RowRequests:
             row = patiently(lambda _: self._fetch(database_id), connection=self._connection, seconds=LEASE_SECONDS)
         if row is None or row[0] != self.fence:
             raise lease_lost()
-        _, pk, kind, verification, reopen_source, subject = row
+        _, pk, kind, verification, reopen_source, subject, may_drop = row
         if pk is None:
             return None
         level = VerificationLevel(verification)
-        return PersonRequest(str(pk), RequestKind(kind), database_id, level, reopen_source, subject)
+        return PersonRequest(str(pk), RequestKind(kind), database_id, level, reopen_source, subject, may_drop)
 
     def end(self, request: PersonRequest, *, succeeded: bool, message: str = "") -> None:
         """Store that a request was carried out, or why not. Raises ``LeaseLost`` when the fence is old."""

@@ -132,6 +132,8 @@ def migration_resume(
         migration = _locked(migration_id)
         if migration.state not in RESUMABLE:
             raise _refused(migration, "resumed", "Only a failed migration can be resumed.")
+        if migration.clean_ups.filter(ended_at__isnull=True).exists():
+            raise _refused(migration, "resumed", "Both servers are being cleaned up: resume when that is done.")
         for row, password in ((migration.source, source_password), (migration.target, target_password)):
             _replace_password(row, password)
         unfinished = migration.databases.exclude(state=State.SUCCEEDED)

@@ -131,7 +131,7 @@ def _remove_everything(
         sweep.do(lambda name=name: _stop_publishing(job.target, target, name))  # type: ignore[misc]
     sweep.do(lambda: wake_old_source(job))
     sweep.do(lambda: take_whole_rows_back(job))
-    sweep.do(lambda: _drop_heartbeat(job, prefix=there))
+    sweep.do(lambda: drop_our_heartbeat(job, prefix=there))
     if is_complete:
         sweep.do(lambda: forget_notes(job))
     return _tell(job, sweep, is_complete=is_complete)
@@ -186,7 +186,7 @@ def _tell_closed(job: DatabaseJob, direction: Direction, note: FenceNote) -> Non
         )
 
 
-def _drop_heartbeat(job: DatabaseJob, *, prefix: str) -> None:
+def drop_our_heartbeat(job: DatabaseJob, *, prefix: str) -> None:
     """Another migration of the same database may beat in the same schema by now."""
     with job.source.connected(job.database.source_name, purpose="look", read_only=True) as connection:
         is_ours = not schema_is_of_another(connection, prefix=prefix)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from migrations_app.engine.events import Direction
 from migrations_app.engine.postgres import Connection, sql
 
 TableName = tuple[str, str]
@@ -46,3 +47,12 @@ def current_lsn(connection: Connection) -> int:
     """Return the place up to which the server's log is written, in bytes."""
     row = connection.execute("SELECT (pg_catalog.pg_current_wal_insert_lsn() - '0/0')::int8").fetchone()
     return int(row[0]) if row else 0
+
+
+def in_words(difference: Difference, direction: Direction) -> str:
+    """Return what was seen, and what becomes of rows that cannot be told from outside to be the same."""
+    if not difference.again:
+        return difference.saw
+    if direction is Direction.FORWARD:
+        return f"{difference.saw} Rows that it had cannot be told from outside, so it is copied again at the cutover."
+    return f"{difference.saw} Going back, choose to compare all rows: those it had cannot be told from outside."

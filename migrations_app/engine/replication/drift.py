@@ -72,7 +72,8 @@ def find_drift(
     before = _columns(publisher, names)
     after = _columns(subscriber, [*names, *(table.full_name for table in tables)])
     pairs = zip(tables, names, strict=True)
-    found = [each for table, now in pairs if (each := _compare(table, now, before, after)) is not None]
+    taken = {table.full_name for table in tables}
+    found = [each for table, now in pairs if (each := _compare(table, now, before, after, taken=taken)) is not None]
     return [*found, *_compare_enums(publisher, subscriber), *_compare_partitions(publisher, subscriber, tables)]
 
 
@@ -91,8 +92,13 @@ def _columns(connection: Connection, names: Sequence[TableName]) -> Columns:
     return found
 
 
-def _compare(table: FollowedTable, now: TableName, before: Columns, after: Columns) -> Difference | None:
+def _compare(
+    table: FollowedTable, now: TableName, before: Columns, after: Columns, *, taken: set[TableName]
+) -> Difference | None:
     subject = f"table {table.label}"
+    if now != table.full_name and now in taken:  # changes arrive by name, so rows of the one went to the other
+        saw = f"It is called {'.'.join(now)} on the publishing server now, as another followed table was."
+        return Difference(subject, saw, () if now in after else _rename(table, now), again=(table.full_name, now))
     if now not in before and table.columns:
         if table.full_name not in after:
             return None

@@ -81,10 +81,9 @@ def compare_columns(name: TableName, one: Sequence[Column], other: Sequence[Colu
         return None
     label = ".".join(name)
     words = "; ".join(told.words)
-    again = " Rows that it had cannot be told from outside, so it is copied again at the cutover." * told.is_again
     return Difference(
         f"table {label}",
-        f"{words}.{again}",
+        f"{words}.",
         tuple(told.statements),
         is_harmful=told.is_harmful,
         destroys=told.destroys,
@@ -128,6 +127,9 @@ def _added(told: _Told, column: Column, *, is_last_swapped: bool) -> None:
         told.alter("ALTER COLUMN {} " + _default_of(column), identifier, *_default_parts(column))
         if column.is_not_null:
             told.alter("ALTER COLUMN {} SET NOT NULL", identifier)
+    elif column.is_filled:  # with other values, and copied again
+        end = typed(" NOT NULL" * column.is_not_null)
+        told.alter("ADD COLUMN {} {} DEFAULT {}{}", identifier, type_, typed(column.default), end)
     else:
         told.alter("ADD COLUMN {} {}", identifier, type_)
         if column.default:

@@ -20,8 +20,8 @@ class FollowNote:
     """How a database is followed. ``begins_at_lsn`` is where the slot begins; the copy shows what was before.
 
     ``source_identity`` is the system identifier and time line of the source, ``published`` the publications as they
-    were made. ``apply_began`` tells that the apply engine was started once; ``is_paused`` that a person let it rest.
-    ``losses`` names objects that could not be restored.
+    were made, ``defined`` the columns of their tables. ``apply_began`` tells that the apply engine was started once;
+    ``is_paused`` that a person let it rest. ``losses`` names objects that could not be restored.
     """
 
     engine: ApplyKind
@@ -33,6 +33,7 @@ class FollowNote:
     is_paused: bool = False
     losses: tuple[str, ...] = ()
     published: tuple[PublicationMark, ...] = ()
+    defined: tuple[PublicationMark, ...] = ()
 
 
 def read_note(job: DatabaseJob, connection: Connection) -> FollowNote | None:
@@ -76,6 +77,7 @@ def _note(found: dict[str, Any]) -> FollowNote:
                 plan["name"], tables, plan["with_heartbeat"], tuple((s, n) for s, n in plan.get("again", ()))
             ),
             "published": tuple(PublicationMark(**mark) for mark in found.get("published", ())),
+            "defined": tuple(PublicationMark(**mark) for mark in found.get("defined", ())),
         }
     )
 

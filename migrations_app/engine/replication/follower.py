@@ -199,7 +199,7 @@ class Follower:
             if old_source is not None:
                 old_source.look_now_and_then()
             native = watcher.following.engine.kind is ApplyKind.SERVER_TO_SERVER
-            self.is_quiet = native and watcher.is_caught_up
+            self.is_quiet = native and watcher.is_caught_up and not watcher.differences
             is_first = not watcher.is_caught_up and time.monotonic() - began_at < FIRST_SECONDS
             self._wait(FIRST_SAMPLE_SECONDS if is_first else SAMPLE_SECONDS)
         return None
@@ -221,7 +221,7 @@ class Follower:
             case RequestKind.PAUSE | RequestKind.CONTINUE:
                 self._rest(request, watcher)
             case RequestKind.MEND:
-                self.requests.end(request, succeeded=True, message=mend(watcher, request.subject))
+                self.requests.end(request, succeeded=True, message=_mended(watcher, request))
             case RequestKind.REHEARSE:
                 self._end(request, rehearse(watcher.following, request), CutoverResult.REHEARSED)
             case RequestKind.CUTOVER:
@@ -309,7 +309,7 @@ class Follower:
                 self._end(request, ended, CutoverResult.DONE)
                 return partial(self._left, watcher.following) if ended.result is CutoverResult.DONE else None
             case RequestKind.MEND:
-                self.requests.end(request, succeeded=True, message=mend(watcher, request.subject))
+                self.requests.end(request, succeeded=True, message=_mended(watcher, request))
             case RequestKind.REHEARSE:
                 ended = rehearse(watcher.following, request, back=True)
                 self._end(request, ended, CutoverResult.REHEARSED)
@@ -349,3 +349,7 @@ class _OldSource:
             self._watch.look()
         except (ConnectionLost, ConnectionFailed) as error:
             logger.info("the old source cannot be looked at: %s", error)
+
+
+def _mended(watcher: Watcher, request: PersonRequest) -> str:
+    return mend(watcher, request.subject, may_drop=request.may_drop)

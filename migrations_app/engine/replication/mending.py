@@ -21,31 +21,36 @@ class NotMended(EngineError):
     """The target was not changed."""
 
 
-def mend(watcher: Watcher, subject: str) -> str:
+def mend(watcher: Watcher, subject: str, *, may_drop: bool) -> str:
     """Run what mends one difference where the changes arrive, and say what was done. Raises ``EngineError``.
 
-    The apply rests meanwhile; it goes on at the next look, where nothing else is in its way.
+    The apply rests meanwhile; it goes on at the next look, where nothing else is in its way. ``may_drop``: somebody
+    confirmed what drops data.
     """
-    difference = _chosen(watcher, subject)
+    difference = _chosen(watcher, subject, may_drop=may_drop)
     _wait_for_what_came_before(watcher)
-    watcher.following.engine.pause()
     link = watcher.following.link
-    statements = _statements(watcher, difference)
-    with link.subscriber.connected(link.subscriber_database, purpose="mend", read_only=False) as connection:
-        _run(watcher, connection, difference, statements)
-    if not watcher.is_drifting and not watcher.is_paused:
-        watcher.following.engine.start()
-    watcher.compare_soon()
+    try:
+        watcher.following.engine.pause()
+        statements = _statements(watcher, difference)
+        with link.subscriber.connected(link.subscriber_database, purpose="mend", read_only=False) as connection:
+            _run(watcher, connection, difference, statements)
+    finally:
+        watcher.compare_soon()
+        if not watcher.is_drifting and not watcher.is_paused:
+            watcher.following.engine.start()
     script = " ".join(statements)
     return f"Applied to {link.subscriber.endpoint.label}, in {link.subscriber_database}: {script}"
 
 
-def _chosen(watcher: Watcher, subject: str) -> Difference:
+def _chosen(watcher: Watcher, subject: str, *, may_drop: bool) -> Difference:
     found = next((each for each in watcher.compare_definitions() if each.subject == subject), None)
     if found is None:
         raise NotMended(f"Both sides are alike in {subject} now.", hint="Look at the list again.")
     if not found.statements:
         raise NotMended(f"The portal cannot tell what to type for {subject}.", hint="Make it by hand on the target.")
+    if found.destroys and not may_drop:
+        raise NotMended(f"What mends {subject} now drops data; it changed since.", hint="Look at the list again.")
     return found
 
 
@@ -73,7 +78,9 @@ def _statements(watcher: Watcher, difference: Difference) -> tuple[str, ...]:
     """A new table may have changed since it was told."""
     if not difference.is_new:
         return difference.statements
-    name = next(each.full_name for each in watcher.made() if f"table {each.label}" == difference.subject)
+    made = {f"table {each.label}": each.full_name for each in watcher.made()}
+    if (name := made.get(difference.subject)) is None:
+        raise NotMended(f"{difference.subject} is gone from the source.", hint="Look at the list again.")
     return how_to_make(watcher.following.job, watcher.publisher, watcher.subscriber, name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from migrations_app.engine.errors import ToolFailed
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import Connection, qualified, sql
 from migrations_app.engine.postgres.queries.reading import fetch
@@ -27,10 +28,18 @@ OWNER = "SELECT pg_catalog.pg_get_userbyid(nspowner)::text FROM pg_catalog.pg_na
 def new_table(job: DatabaseJob, publisher: Connection, subscriber: Connection, name: TableName) -> Difference:
     """Return the difference that a new table is; its rows are copied at the cutover."""
     label = ".".join(name)
+    saw = "It was made on the source after the copy began. Once the target has it, its rows are copied at the cutover."
+    try:
+        statements = how_to_make(job, publisher, subscriber, name)
+    except ToolFailed as error:
+        statements, saw = (
+            (),
+            f"{saw} Its definition cannot be read now: {error.message} {error.server_message}".rstrip(),
+        )
     return Difference(
         f"table {label}",
-        "It was made on the source after the copy began. Once the target has it, its rows are copied at the cutover.",
-        how_to_make(job, publisher, subscriber, name),
+        saw,
+        statements,
         is_harmful=False,
         is_new=True,
     )

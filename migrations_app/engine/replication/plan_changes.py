@@ -33,7 +33,8 @@ def changed_plan(
     ``found`` are the differences that are left, ``made`` the tables of the source that the plan does not know.
     """
     places = read_places(publisher, plan.tables)
-    kept = [each for table in plan.tables if (each := _kept(table, places, subscriber)) is not None]
+    taken = {table.full_name for table in plan.tables}
+    kept = [each for table in plan.tables if (each := _kept(table, places, subscriber, taken=taken)) is not None]
     added = list(_added(subscriber, made))
     renamed = {table.full_name: places.get(table.oid, table.full_name) for table in plan.tables}
     again = {*(renamed.get(name, name) for name in plan.again), *(name for each in found for name in each.again)}
@@ -41,12 +42,14 @@ def changed_plan(
     return replace(plan, tables=(*kept, *added), again=there)
 
 
-def _kept(table: FollowedTable, places: dict[int, TableName], subscriber: Connection) -> FollowedTable | None:
+def _kept(
+    table: FollowedTable, places: dict[int, TableName], subscriber: Connection, *, taken: set[TableName]
+) -> FollowedTable | None:
     """A table that is gone from both sides is forgotten; one that has its new name on both is known by it."""
     now = places.get(table.oid)
     if now is None:
         return table if _has(subscriber, table.full_name) else None
-    if now != table.full_name and _has(subscriber, now):
+    if now != table.full_name and now not in taken and _has(subscriber, now):
         return replace(table, schema=now[0], name=now[1])
     return table
 

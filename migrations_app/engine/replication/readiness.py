@@ -144,7 +144,12 @@ def _of_the_stream(crossing: Crossing, publisher: Connection, level: Verificatio
             return
         following = Following(job, crossing.plan, link, crossing.engine)
         for doubt in doubts(
-            publisher, subscriber, following, marks=note.published, source_identity=note.source_identity
+            publisher,
+            subscriber,
+            following,
+            marks=note.published,
+            defined=note.defined,
+            source_identity=note.source_identity,
         ):
             yield Obstacle(doubt, COMPARE_ROWS)
 

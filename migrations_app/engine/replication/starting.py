@@ -26,7 +26,7 @@ from migrations_app.engine.replication.plan import ReplicationPlan, Treatment
 from migrations_app.engine.replication.planning import left_alone, not_comparable, plan_replication
 from migrations_app.engine.replication.publication import publication_names, publish
 from migrations_app.engine.replication.source_identity import read_source_identity
-from migrations_app.engine.replication.stream_gaps import read_marks
+from migrations_app.engine.replication.stream_gaps import read_definitions, read_marks
 from migrations_app.engine.schema.post_data import restore_owners_and_grants, restore_post_data
 from migrations_app.engine.snapshot import Snapshot
 from migrations_app.engine.table_copy.again import COPIED
@@ -129,9 +129,12 @@ def slot_snapshot(job: DatabaseJob) -> Iterator[Snapshot]:
     publish(job.source, database, plan)
     with job.source.connected(database, purpose="plan") as source:
         published = read_marks(source, publication_names(plan))
+        defined = read_definitions(source, publication_names(plan))
     with hold_slot_snapshot(job, name=plan.name) as (snapshot, begins_at):
         _require_same_plan(job, snapshot, plan)
-        write_note(job, FollowNote(choice.kind, choice.reason, begins_at, plan, identity, published=published))
+        write_note(
+            job, FollowNote(choice.kind, choice.reason, begins_at, plan, identity, published=published, defined=defined)
+        )
         _tell_start(job, plan, choice, begins_at=begins_at)
         yield snapshot
 

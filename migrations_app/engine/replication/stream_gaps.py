@@ -27,6 +27,11 @@ def read_marks(publisher: Connection, publications: Sequence[str]) -> tuple[Publ
     return tuple(fetch(publisher, "follow_publication", PublicationMark, names=list(publications)))
 
 
+def read_definitions(publisher: Connection, publications: Sequence[str]) -> tuple[PublicationMark, ...]:
+    """Return what will tell that nobody changed the columns of these tables meanwhile, not even back again."""
+    return tuple(fetch(publisher, "follow_definitions", PublicationMark, names=list(publications)))
+
+
 def missing_tables(
     publisher: Connection, subscriber: Connection, following: Following, *, but: Collection[str] = ()
 ) -> list[str]:
@@ -60,6 +65,7 @@ def doubts(
     following: Following,
     *,
     marks: Sequence[PublicationMark],
+    defined: Sequence[PublicationMark],
     source_identity: str,
 ) -> Iterator[str]:
     """Yield a sentence for each reason to doubt that all changes are on the other side; only rows can tell then."""
@@ -71,6 +77,10 @@ def doubts(
             f"Somebody changed what the publication {link.name} publishes, so changes may be missing: "
             f"{', '.join(changed[:20])}."
         )
+    if defined:
+        same = {mark.row for mark in read_definitions(publisher, link.publications)}
+        if redefined := sorted(mark.label for mark in defined if mark.row not in same):
+            yield f"The definitions of these tables were changed meanwhile: {', '.join(redefined[:20])}."
     now = read_source_identity(publisher)
     if is_another(source_identity, now):
         yield (

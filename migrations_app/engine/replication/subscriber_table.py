@@ -11,7 +11,7 @@ from migrations_app.engine.postgres import Connection, qualified, sql
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.replication.pgoutput import Relation, SentType
 
-BUILT_IN_BELOW = 16384  # OIDs of types that are the same on every server
+BUILT_IN_BELOW = 10000  # OIDs of types that are the same on every server; above, initdb gives them: transam.h
 
 
 FORMAT_TYPE = "SELECT pg_catalog.format_type(%s::int8::oid, %s)"

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from migrations_app.engine.errors import ConnectionFailed, ConnectionLost, EngineError, Stopped
 from migrations_app.engine.events import CaughtUp, Direction, ReplicationSampled, Step, StepFinished, StepStarted
 from migrations_app.engine.findings import Level, ScriptUse
 from migrations_app.engine.plan import TablePlan
 from migrations_app.engine.postgres import Connection
-from migrations_app.engine.postgres.queries.reading import ReadTimedOut
 from migrations_app.engine.postgres.replication_stream import SlotLost
 from migrations_app.engine.replication import alarms
 from migrations_app.engine.replication.alarms import Alarms
-from migrations_app.engine.replication.apply import ApplyState
-from migrations_app.engine.replication.difference import Difference, current_lsn
-from migrations_app.engine.replication.drift import find_drift, tables_made_since
+from migrations_app.engine.replication.apply import ApplyKind, ApplyState
+from migrations_app.engine.replication.difference import Difference, current_lsn, in_words
+from migrations_app.engine.replication.drift import find_drift, read_places, tables_made_since
 from migrations_app.engine.replication.heartbeat import beat, read_beat
 from migrations_app.engine.replication.link import Following
 from migrations_app.engine.replication.logical_slot import START_AGAIN, SlotState, read_slot
@@ -61,8 +61,10 @@ class Watcher:
     differences: list[Difference] = field(default_factory=list)
     is_ripe: bool = False
     _drift: tuple[int, float] = (0, 0.0)  # what came before the differences ends at this place; when they were seen
+    _moved_to: int = 0
     _drift_words: frozenset[str] = frozenset()
     is_resting: bool = False
+    _impossible: str = ""  # what was told last
     _was_caught_up: bool = False
     _close_looks: int = 0
     _compared_at: float = field(default=-COMPARE_SECONDS)
@@ -85,11 +87,24 @@ class Watcher:
         self._report(sample, room)
         if self._is_time_to_compare(sample):
             self._compared_at = time.monotonic()
-            self._compare()
+            self._if_possible(self._compare)
         self._look_for_trouble(sample)
-        self._rest_where_it_would_harm()
+        self._if_possible(self._rest_where_it_would_harm)
         self._tell_whether_close(sample)
         return sample
+
+    def _if_possible(self, do: Callable[[], None]) -> None:
+        """A locked or vanished table, a refused right or a busy worker passes, or is seen at the next look again."""
+        try:
+            do()
+        except (Stopped, SlotLost, ConnectionLost, ConnectionFailed):
+            raise
+        except EngineError as error:
+            if error.message != self._impossible:
+                self.following.job.note(f"{error.message} It is tried again.", level=Level.WARNING)
+            self._impossible = error.message
+        else:
+            self._impossible = ""
 
     def compare_soon(self) -> None:
         """Compare both sides at the next look: somebody changed something."""
@@ -220,10 +235,7 @@ class Watcher:
 
     def _compare(self) -> None:
         self._compare_source()
-        try:
-            self.differences = self.compare_definitions()
-        except ReadTimedOut:
-            return  # somebody works on a table; the next comparison sees what became of it
+        self.differences = self.compare_definitions()
         if self.direction is Direction.FORWARD:
             self._compare_publication()
         self._note_drift(is_drifting=any(each.is_harmful for each in self.differences))
@@ -243,7 +255,9 @@ class Watcher:
 
     def _compare_publication(self) -> None:
         link = self.following.link
-        differing = frozenset(each.subject.removeprefix("table ") for each in self.differences)
+        differing = {each.subject.removeprefix("table ") for each in self.differences}
+        known, places = self.following.plan.tables, read_places(self.publisher, self.following.plan.tables)
+        differing |= {".".join(name) for name in {*places.values()} - {table.full_name for table in known}}
         missing = missing_tables(self.publisher, self.subscriber, self.following, but=differing)
         changed = [] if missing else changed_publications(self.publisher, link, self.published, but=differing)
         if not missing and not changed:
@@ -266,7 +280,8 @@ class Watcher:
         """Return how the definitions differ now. Raises ``PlanChanged`` where that changes what is followed."""
         following, is_forward = self.following, self.direction is Direction.FORWARD
         if not is_forward:
-            return find_drift(self.publisher, self.subscriber, following.link.tables, by_oid=False)
+            found = find_drift(self.publisher, self.subscriber, following.link.tables, by_oid=False)
+            return [replace(each, statements=(), destroys=False) if each.destroys else each for each in found]
         found = find_drift(self.publisher, self.subscriber, following.plan.tables)
         found += self._passed_by(found)
         made = self.made()
@@ -293,7 +308,9 @@ class Watcher:
         """What pg_dump says is not asked again at every look."""
         subject = f"table {'.'.join(name)}"
         known = next((each for each in self.differences if each.is_new and each.subject == subject), None)
-        return known or new_table(self.following.job, self.publisher, self.subscriber, name)
+        if known is not None and known.statements:
+            return known
+        return new_table(self.following.job, self.publisher, self.subscriber, name)
 
     def _tell_differences(self) -> None:
         for code, is_new in ((alarms.DRIFT, False), (alarms.MADE_SINCE, True)):
@@ -308,7 +325,7 @@ class Watcher:
             self.alarms.raise_(
                 code,
                 difference.subject,
-                difference.saw,
+                in_words(difference, self.direction),
                 fix="What was written before it is still being applied. What to type is shown when that is done.",
                 level=Level.FAILED,
                 episode=f"{difference.saw} soon",
@@ -320,7 +337,7 @@ class Watcher:
         self.alarms.raise_(
             code,
             difference.subject,
-            difference.saw,
+            in_words(difference, self.direction),
             fix=fix,
             fix_sql=difference.script,
             level=Level.FAILED,
@@ -343,7 +360,11 @@ class Watcher:
         if not self.differences or (self.is_ripe and (self.is_resting or not self.is_drifting)):
             return
         status, (lsn, since) = self.following.engine.status(), self._drift
-        has_stopped = self.is_resting or status.state is ApplyState.BROKEN
+        if status.applied_lsn != self._moved_to:
+            self._moved_to, self._drift = status.applied_lsn, (lsn, since := time.monotonic())
+        is_native = self.following.engine.kind is ApplyKind.SERVER_TO_SERVER
+        is_broken = status.state is ApplyState.BROKEN and is_native
+        has_stopped = self.is_resting or bool(status.stopped_before_lsn) or is_broken
         is_before = status.applied_lsn < lsn and not has_stopped
         if is_before and (not self.is_drifting or time.monotonic() - since < REST_AFTER_SECONDS):
             return

@@ -15,7 +15,7 @@ SELECT n.nspname::text AS schema, c.relname::text AS name,
        pg_get_userbyid(c.relowner)::text AS owner,
        CASE WHEN c.relkind NOT IN ('r', 'm') THEN 0::int8
             WHEN c.oid IN (SELECT relation FROM blocked) THEN c.relpages::int8 * current_setting('block_size')::int8
-            ELSE pg_table_size(c.oid) END AS bytes,
+            ELSE coalesce(pg_table_size(c.oid), 0) END AS bytes,
        c.reltuples::int8 AS rows_estimate,
        c.oid IN (SELECT indrelid FROM identified) AS has_primary_key,
        c.relispartition AS is_partition,
