@@ -103,7 +103,7 @@ def _cancel_at_the_comparison(shop: Followed, event: Event) -> None:
 def test_tables_that_nobody_follows_are_filled_anew(pair: tuple[RunningServer, RunningServer], tmp_path: Path) -> None:
     """Those that refer to each other at once, partitions, and without a trigger firing or a policy filtering."""
     again = ("parents", "children", "parts_a", "parts_b", "watched")
-    tables = (*TABLES, *((name, Treatment.COPY_AT_CUTOVER) for name in again))
+    tables = (*TABLES, ("fired", Treatment.FOLLOW), *((name, Treatment.COPY_AT_CUTOVER) for name in again))
     with followed(*pair, tmp_path, schema=SCHEMA + ODD_TABLES, tables=tables) as shop:
         shop.source.psql(
             "TRUNCATE children; DELETE FROM parents WHERE id < 4; INSERT INTO parents VALUES (9);"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from migrations_app.engine.postgres import Connection, Server, qualified, sql
+from migrations_app.engine.postgres import Connection, Server, errors, qualified, sql
 from migrations_app.engine.replication import heartbeat
 from migrations_app.engine.replication.plan import FollowedTable, ReplicationPlan, Treatment
 
 INSERTS = "_inserts"
 BATCH = 200
+DEADLOCKS = 5
 LOCK_TIMEOUT = "SET lock_timeout = '30s'"
 TRUNCATE_SINCE, THROUGH_ROOT_SINCE = 110000, 130000
 
@@ -38,7 +39,7 @@ def publish(server: Server, database: str, plan: ReplicationPlan) -> None:
     with server.connected(database, purpose="publish", read_only=False) as connection:
         connection.execute(LOCK_TIMEOUT)
         for name, tables in _by_publication(plan):
-            _publish(connection, name, tables, plan=plan)
+            _publish_again_after_deadlocks(connection, name, tables, plan=plan)
 
 
 def _by_publication(plan: ReplicationPlan) -> Iterator[tuple[str, list[FollowedTable]]]:
@@ -46,6 +47,18 @@ def _by_publication(plan: ReplicationPlan) -> Iterator[tuple[str, list[FollowedT
     inserts = [table for table in plan.tables if table.treatment is Treatment.INSERTS_ONLY]
     if inserts:
         yield inserts_name(plan.name), inserts
+
+
+def _publish_again_after_deadlocks(
+    connection: Connection, name: str, tables: Sequence[FollowedTable], *, plan: ReplicationPlan
+) -> None:
+    """Whoever truncates several tables may hold one that we want and want one that we hold."""
+    for left in reversed(range(DEADLOCKS)):
+        try:
+            return _publish(connection, name, tables, plan=plan)
+        except errors.DeadlockDetected:
+            if not left:
+                raise
 
 
 def _publish(connection: Connection, name: str, tables: Sequence[FollowedTable], *, plan: ReplicationPlan) -> None:
