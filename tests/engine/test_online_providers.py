@@ -63,7 +63,7 @@ IN_THE_CAMPAIGN = (
     Case("AWS_RDS", "rds", (15, 15), PORTAL, back=True),
     Case("AWS_AURORA", "aurora", (14, 17), NATIVE),
     Case("GCP_CloudSQL", "cloudsql", (18, 18), PORTAL, back=True),
-    Case("OnPremises", "self", (10, 18), NATIVE),
+    Case("OnPremises", "self", (14, 18), NATIVE),
     Case("AzureVM", "self", (18, 18), PORTAL, back=True),
 )
 CASES = [
