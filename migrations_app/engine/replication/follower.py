@@ -211,7 +211,7 @@ class Follower:
         except Stopped:
             raise
         except EngineError as error:
-            self.requests.end(request, succeeded=False, message=f"{error.message} {error.hint}".strip())
+            self.requests.end(request, succeeded=False, message=_told(error))
             return None
 
     # --- before the cutover ---
@@ -353,3 +353,8 @@ class _OldSource:
 
 def _mended(watcher: Watcher, request: PersonRequest) -> str:
     return mend(watcher, request.subject, may_drop=request.may_drop)
+
+
+def _told(error: EngineError) -> str:
+    server = f" The server said: {error.server_message}" if error.server_message else ""
+    return f"{error.message}{server} {error.hint}".strip()
