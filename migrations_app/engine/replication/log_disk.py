@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from migrations_app.engine.postgres import Connection, Error, sql
+from migrations_app.engine.postgres import Connection
 from migrations_app.engine.postgres.queries.reading import fetch_one
+from migrations_app.engine.probe_disk import DiskNotMeasured, DiskSpace, measure_disk
 
-# A program runs in the data directory, and df follows a link to another disk.
-DF = "LC_ALL=C df -Pk -- pg_wal/"
-TABLE = sql.SQL("pg_temp._migration_portal_disk")
-
-
-@dataclass(frozen=True)
-class LogDisk:
-    """The file system of ``pg_wal``, in bytes."""
-
-    size: int
-    free: int
+LOG = "pg_wal/"  # a program runs in the data directory, and df follows a link to another disk
 
 
 @dataclass(frozen=True)
@@ -31,24 +22,9 @@ def may_measure(connection: Connection) -> bool:
     return row == ("off",) and fetch_one(connection, "may_run_programs", _Rights).may_run
 
 
-def measure_log_disk(connection: Connection) -> LogDisk | None:
+def measure_log_disk(connection: Connection) -> DiskSpace | None:
     """Return the disk, None where the server refuses (no temporary tables, no ``df``)."""
     try:
-        with connection.transaction(force_rollback=True):
-            connection.execute(sql.SQL("CREATE TEMPORARY TABLE _migration_portal_disk (line text)"))
-            copy = sql.SQL("COPY {} FROM PROGRAM {} WITH (DELIMITER E'\\x01')")
-            connection.execute(copy.format(TABLE, sql.Literal(DF)))
-            lines = [str(row[0]) for row in connection.execute(sql.SQL("SELECT line FROM {}").format(TABLE))]
-    except Error:
-        if connection.broken or connection.closed:
-            raise
+        return measure_disk(connection, LOG)
+    except DiskNotMeasured:
         return None
-    return _parse(lines)
-
-
-def _parse(lines: list[str]) -> LogDisk | None:
-    """Read df's second line: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/df.html"""
-    words = lines[1].rsplit(maxsplit=5) if len(lines) > 1 else []
-    if len(words) != 6 or not (words[1].isdigit() and words[3].isdigit()):
-        return None
-    return LogDisk(size=int(words[1]) * 1024, free=int(words[3]) * 1024)

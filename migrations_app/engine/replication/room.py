@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from migrations_app.engine.postgres import Connection
-from migrations_app.engine.replication.log_disk import LogDisk, may_measure, measure_log_disk
+from migrations_app.engine.probe_disk import DiskSpace
+from migrations_app.engine.replication.log_disk import may_measure, measure_log_disk
 from migrations_app.engine.replication.logical_slot import SlotState
 
 MEASURE_SECONDS = 60.0
@@ -33,7 +34,7 @@ class Room:
     bytes: int
     limit: RoomLimit
     full_in_seconds: float | None = None
-    disk: LogDisk | None = None
+    disk: DiskSpace | None = None
 
 
 @dataclass
@@ -43,7 +44,7 @@ class RoomMeter:
     give_up_bytes: int | None
     _history: deque[tuple[float, int]] = field(default_factory=deque)
     _may_measure: bool | None = None
-    _disk: LogDisk | None = None
+    _disk: DiskSpace | None = None
     _measured_at: float = -MEASURE_SECONDS
 
     def measure(self, connection: Connection, slot: SlotState, *, retained_bytes: int) -> Room | None:
@@ -63,7 +64,7 @@ class RoomMeter:
         growth = self._growth()
         return Room(size, limit, size / growth if growth > 0 else None, disk)
 
-    def _look_at_disk(self, connection: Connection) -> LogDisk | None:
+    def _look_at_disk(self, connection: Connection) -> DiskSpace | None:
         if self._may_measure is None:
             self._may_measure = may_measure(connection)
         if self._may_measure and time.monotonic() - self._measured_at >= MEASURE_SECONDS:
