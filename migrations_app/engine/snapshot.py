@@ -40,6 +40,11 @@ class Snapshot:
             yield connection
 
 
+def hold_view(connection: Connection) -> None:
+    """Begin a transaction on ``connection`` that sees the database as it is now, whatever others write meanwhile."""
+    connection.execute(IMPORT)
+
+
 def join(connection: Connection, name: str) -> None:
     """Begin a transaction on ``connection`` that sees the exported snapshot ``name``."""
     connection.execute(IMPORT)
@@ -59,7 +64,7 @@ def hold_snapshot(server: Server, database: str, *, exported: str = "") -> Itera
         if exported:
             join(connection, exported)
         else:
-            connection.execute(IMPORT)
+            hold_view(connection)
         row = connection.execute(
             "SELECT pg_export_snapshot(), txid_current_snapshot()::text, pg_is_in_recovery()"
         ).fetchone()

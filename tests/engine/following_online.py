@@ -327,7 +327,7 @@ def _remove(move: OnlineMove, database: str) -> None:
                 f" '{database}')"
             ).split():
                 server.psql(
-                    f"ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE);"
+                    f"SET default_transaction_read_only = off; ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE);"
                     f"DROP SUBSCRIPTION {name}",
                     database=database,
                 )

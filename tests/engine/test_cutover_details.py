@@ -8,6 +8,9 @@ import pytest
 
 from migrations_app.engine.errors import Canceled
 from migrations_app.engine.events import CheckResult, CutoverStepStarted, Direction, Event, ObjectVerified
+from migrations_app.engine.large_objects import copy_content
+from migrations_app.engine.postgres import Connection
+from migrations_app.engine.replication import large_object_delta
 from migrations_app.engine.replication.cutover_notes import CutoverNotes
 from migrations_app.engine.replication.cutover_steps import CutoverResult
 from migrations_app.engine.replication.plan import Treatment
@@ -145,6 +148,27 @@ def test_large_objects_that_changed_are_brought_in_step(
         assert shop.same("SELECT oid, lomacl, pg_get_userbyid(lomowner) FROM pg_largeobject_metadata ORDER BY 1")
         assert shop.same("SELECT obj_description(4714, 'pg_largeobject')")
         assert shop.detail("large_objects") == "3 compared (5,000,008 bytes): 0 new, 0 changed, 0 removed"
+
+
+def test_large_objects_that_go_while_they_are_copied_do_not_stop_a_cutover(
+    pair: tuple[RunningServer, RunningServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is brought in step ahead of the fence is brought in step while the application works."""
+    with followed(*pair, tmp_path) as shop:
+        shop.source.psql("SELECT lo_from_bytea(4714, 'four'), lo_put(4712, 0, 'TWO')", database=shop.database)
+        removed: list[int] = []
+
+        def removed_meanwhile(source: Connection, target: Connection, oid: int) -> None:
+            if oid not in removed:
+                removed.append(oid)
+                shop.source.psql(f"SELECT lo_unlink({oid})", database=shop.database)
+            copy_content(source, target, oid)
+
+        monkeypatch.setattr(large_object_delta, "copy_content", removed_meanwhile)
+        ended = shop.cut_over()
+        assert ended.result is CutoverResult.DONE, ended
+        assert sorted(removed) == [4712, 4714]
+        assert shop.same("SELECT oid, md5(lo_get(oid)) FROM pg_largeobject_metadata ORDER BY 1")
 
 
 def test_what_slept_is_awake_when_the_target_opens(pair: tuple[RunningServer, RunningServer], tmp_path: Path) -> None:

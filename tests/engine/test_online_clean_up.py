@@ -89,6 +89,28 @@ def test_whole_rows_are_taken_back_on_both_servers(shop: Followed) -> None:
     assert [server.psql(identity, database=shop.database) for server in (shop.source, shop.target)] == ["d", "d"]
 
 
+def test_whole_rows_stay_where_another_migration_needs_them(shop: Followed) -> None:
+    """A late clean-up of one migration must not stop the application of another: its updates would be refused."""
+    identity = "SELECT relreplident FROM pg_class WHERE relname = 'scratch'"
+    shop.source.psql(
+        "ALTER TABLE scratch REPLICA IDENTITY FULL; CREATE PUBLICATION of_another FOR TABLE scratch",
+        database=shop.database,
+    )
+    shop.target.psql(
+        """INSERT INTO _migration_portal.marker VALUES ('identity', '["public", "scratch"]', 'd')""",
+        database=shop.database,
+    )
+    assert clean_up(shop.following().job) == ()
+    assert shop.source.psql(identity, database=shop.database) == "f"
+    shop.source.psql("UPDATE scratch SET n = n + 1", database=shop.database)
+    (told,) = [note for note in shop.log.notes if "of_another" in note]
+    statement = told.partition("run there: ")[2]
+    assert statement == 'ALTER TABLE "public"."scratch" REPLICA IDENTITY DEFAULT;'
+    shop.source.psql("DROP PUBLICATION of_another", database=shop.database)
+    assert clean_up(shop.following().job) == ()
+    assert shop.source.psql(identity, database=shop.database) == "d"
+
+
 def test_a_database_that_was_never_made_has_nothing_left(shop: Followed) -> None:
     """A migration that failed before its target existed."""
     shop.engine.remove()

@@ -138,7 +138,8 @@ def _back(move: ProviderMove, shop: Application) -> str:
         workload.stop()
     assert processed > 0
     assert not workload.missing_on(move.source, shop.database)
-    return f"and back: {_proved(move, shop)} {workload.acknowledged:,} transactions more"
+    engine = move.started[-1].engine.value
+    return f"and back by {engine}: {_proved(move, shop)} {workload.acknowledged:,} transactions more"
 
 
 def _proved(move: ProviderMove, shop: Application) -> str:

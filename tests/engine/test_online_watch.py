@@ -14,6 +14,7 @@ from migrations_app.engine.replication import follower, watching
 from migrations_app.engine.replication.apply import ApplyKind, ApplyState
 from migrations_app.engine.spec import ApplyChoice, OnlineOptions, VerificationLevel
 from tests.engine.following_online import OnlineMove, moving_online
+from tests.engine.validating import PASSWORD, drop_role, new_role
 from tests.fixtures.servers import RunningServer, ServerPool
 
 ONLINE = OnlineOptions(cutover_seconds=60, sequence_headroom=0)
@@ -219,13 +220,16 @@ def test_an_error_of_the_subscription_is_told_in_words(move: OnlineMove) -> None
     move.until_same("orders")
 
 
-def test_there_and_back_again(move: OnlineMove) -> None:
-    move.online = replace(ONLINE, fall_back=True)
-    move.run()
+@pytest.mark.parametrize("engine", [ApplyKind.SERVER_TO_SERVER, ApplyKind.THROUGH_PORTAL])
+def test_there_and_back_again(move: OnlineMove, engine: ApplyKind) -> None:
+    move.online = replace(ONLINE, fall_back=True, apply=ApplyChoice(engine.value))
+    move.start()
+    move.until_caught_up()
     refused, why = move.answer(RequestKind.GO_BACK)
     assert not refused and "not cut over yet" in why
     move.ask(RequestKind.CUTOVER)
     move.until(lambda: any(sample.direction is Direction.REVERSE for sample in move.samples))
+    assert [each.engine for each in move.started if each.direction is Direction.REVERSE] == [engine]
     ours = "application_name LIKE 'pgmig%' AND datname = current_database()"
     ended = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {ours}"
     assert move.target.psql(ended, database=move.databases[0]).strip() != "0"
@@ -235,6 +239,59 @@ def test_there_and_back_again(move: OnlineMove) -> None:
     move.wait()
     assert move.same("orders")
     assert move.left_on(move.source) == "" and move.left_on(move.target) == ""
+
+
+def test_a_run_that_takes_over_goes_on_with_the_way_back_that_was_chosen(move: OnlineMove) -> None:
+    """A subscription of the way back that somebody dropped is told: a new one would apply changes twice."""
+    name, back = move.databases[0], f"{move.name_of(move.databases[0])}_back"
+    move.online = replace(ONLINE, fall_back=True)
+    move.run()
+    move.ask(RequestKind.CUTOVER)
+    move.until(lambda: any(sample.direction is Direction.REVERSE for sample in move.samples))
+    move.stop()
+    move.target.psql("INSERT INTO orders (what) VALUES ('while nobody looked')", database=name)
+    move.start()
+    move.until(lambda: bool(move.started))
+    assert [each.engine for each in move.started] == [ApplyKind.SERVER_TO_SERVER]
+    move.until_same("orders")
+    move.stop()
+    move.source.psql(
+        f"SET default_transaction_read_only = off; ALTER SUBSCRIPTION {back} DISABLE;"
+        f"ALTER SUBSCRIPTION {back} SET (slot_name = NONE); DROP SUBSCRIPTION {back}",
+        database=name,
+    )
+    assert not move.run().succeeded
+    assert [each.message for each in move.log.failures if "no subscription" in each.message]
+    move.clean_up()
+    assert move.left_on(move.source) == ""
+
+
+def test_an_old_source_whose_tables_belong_to_others_gets_its_changes_through_the_portal(move: OnlineMove) -> None:
+    """A subscription applies as the owner of a table: whoever may not act as that owner cannot have one."""
+    (name,), owner, mover = move.databases, new_role(move.source), new_role(move.source, "REPLICATION")
+    move.source.psql(
+        f"GRANT {owner.name} TO {mover.name} WITH INHERIT TRUE, SET FALSE; GRANT pg_create_subscription TO {mover.name};"
+        f"ALTER DATABASE {name} OWNER TO {owner.name}; ALTER SCHEMA public OWNER TO {owner.name};"
+        f"ALTER TABLE orders OWNER TO {owner.name}",
+        database=name,
+    )
+    move.target.psql(f"CREATE ROLE {owner.name}")
+    move.online, move.source_user = replace(ONLINE, fall_back=True), (mover.name, PASSWORD)
+    move.run()
+    assert move.started[0].engine is ApplyKind.SERVER_TO_SERVER
+    move.start()
+    move.ask(RequestKind.CUTOVER)
+    move.until(lambda: any(sample.direction is Direction.REVERSE for sample in move.samples))
+    (way_back,) = [each for each in move.started if each.direction is Direction.REVERSE]
+    assert way_back.engine is ApplyKind.THROUGH_PORTAL and "may not act as the owner" in way_back.reason
+    move.target.psql("INSERT INTO orders (what) VALUES ('on the new one')", database=name)
+    move.until_same("orders")
+    move.ask(RequestKind.FINISH)
+    assert move.wait().succeeded
+    move.remove()
+    for role in (mover, owner):
+        drop_role(move.source, role)
+    move.target.psql(f"DROP ROLE {owner.name}")
 
 
 def test_finish_leaves_nothing(move: OnlineMove) -> None:

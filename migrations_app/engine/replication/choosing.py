@@ -1,4 +1,4 @@
-"""Choose who carries the changes: the target itself where it may and can subscribe to the source, else the portal."""
+"""Choose who carries the changes: the entered server itself where it may and can subscribe, else the portal."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 from migrations_app.engine.errors import EngineError
 from migrations_app.engine.job import DatabaseJob
-from migrations_app.engine.postgres import Error
+from migrations_app.engine.postgres import Connection, Error
+from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.postgres.subscription_conninfo import FILE_BOUND
 from migrations_app.engine.replication.apply import ApplyKind
+from migrations_app.engine.replication.crossing import reversed_job
 from migrations_app.engine.replication.link import Link
+from migrations_app.engine.replication.plan import ReplicationPlan
+from migrations_app.engine.replication.planning import not_comparable
 from migrations_app.engine.replication.server_to_server import without_secret
 from migrations_app.engine.replication.subscription import probe_statement
 from migrations_app.engine.spec import ApplyChoice
@@ -24,19 +28,27 @@ class Choice:
     reason: str
 
 
+@dataclass(frozen=True)
+class _ForeignTable:
+    """The row of queries/foreign_owners.sql."""
+
+    table: str
+    owner: str
+
+
 class _RolledBack(Exception):
     """Leaves a transaction without committing it."""
 
 
-def choose(job: DatabaseJob, link: Link, *, not_comparable: Sequence[str]) -> Choice:
+def choose(job: DatabaseJob, link: Link, *, unfindable: Sequence[str]) -> Choice:
     """Try what the servers allow; nothing is left of the trial. Raises ``EngineError`` for a wish that cannot be.
 
-    ``not_comparable`` are tables whose rows a subscription does not find again.
+    ``unfindable`` are tables whose rows a subscription does not find again.
     """
     wish = job.spec.online.apply
     if wish is ApplyChoice.THROUGH_PORTAL:
         return Choice(ApplyKind.THROUGH_PORTAL, "The portal applies the changes, as chosen.")
-    obstacle = why_not_native(job, link) or _of_tables(not_comparable)
+    obstacle = why_not_native(job, link) or _of_tables(unfindable)
     target, source = link.subscriber.endpoint.label, link.publisher.endpoint.label
     if wish is ApplyChoice.SERVER_TO_SERVER:
         if obstacle:
@@ -45,17 +57,56 @@ def choose(job: DatabaseJob, link: Link, *, not_comparable: Sequence[str]) -> Ch
                 hint="Mend that, or let the changes go through the portal.",
             )
         return Choice(ApplyKind.SERVER_TO_SERVER, f"{target} subscribes to {source}, as chosen.")
-    if job.spec.source.sslmode in FILE_BOUND and not obstacle:
-        obstacle = (
-            f"the source's certificate is checked ({job.spec.source.sslmode}), which needs a file that the target's "
-            "machine does not have."
-        )
+    return _what_goes(link, obstacle or _of_certificate(link))
+
+
+def choose_back(job: DatabaseJob, link: Link, plan: ReplicationPlan) -> Choice:
+    """Try who can bring the changes of the new target to the old source; nothing is left of the trial.
+
+    A database that was cut over needs its way back whatever a server refuses: a wish for a subscription is no demand.
+    """
+    if job.spec.online.apply is ApplyChoice.THROUGH_PORTAL:
+        return Choice(ApplyKind.THROUGH_PORTAL, "The portal brings the changes back, as chosen.")
+    obstacle = why_not_native(reversed_job(job), link)
+    if not obstacle:
+        with link.publisher.connected(link.publisher_database, purpose="look", read_only=True) as publisher:
+            obstacle = _of_tables(not_comparable(publisher, plan))
+        with link.subscriber.connected(link.subscriber_database, purpose="look", read_only=True) as subscriber:
+            obstacle = obstacle or _of_owners(subscriber, plan)
+    return _what_goes(link, obstacle or _of_certificate(link))
+
+
+def _what_goes(link: Link, obstacle: str) -> Choice:
     if obstacle:
         return Choice(ApplyKind.THROUGH_PORTAL, f"The portal applies the changes, since {obstacle}")
+    subscriber, publisher = link.subscriber.endpoint.label, link.publisher.endpoint.label
     return Choice(
         ApplyKind.SERVER_TO_SERVER,
-        f"{target} subscribes to {source}: a trial showed that it may and that it reaches it.",
+        f"{subscriber} subscribes to {publisher}: a trial showed that it may and that it reaches it.",
     )
+
+
+def _of_certificate(link: Link) -> str:
+    publisher = link.publisher.endpoint
+    if publisher.sslmode not in FILE_BOUND:
+        return ""
+    return (
+        f"the certificate of {publisher.label} is checked ({publisher.sslmode}), which needs a file that the machine "
+        f"of {link.subscriber.endpoint.label} does not have."
+    )
+
+
+def _of_owners(subscriber: Connection, plan: ReplicationPlan) -> str:
+    """A subscription applies to each table as the table's owner, whose role its own owner must be able to take.
+
+    https://www.postgresql.org/docs/18/logical-replication-security.html
+    """
+    schemas, names = zip(*(table.full_name for table in plan.followed), strict=True) if plan.followed else ((), ())
+    foreign = fetch(subscriber, "foreign_owners", _ForeignTable, schemas=[*schemas], names=[*names])
+    if not foreign:
+        return ""
+    labels = ", ".join(f"{each.table} ({each.owner})" for each in foreign[:10])
+    return f"{subscriber.info.user} may not act as the owner of these tables: {labels}."
 
 
 def _of_tables(labels: Sequence[str]) -> str:

@@ -21,7 +21,8 @@ class FollowNote:
 
     ``source_identity`` is the system identifier and time line of the source, ``published`` the publications as they
     were made, ``defined`` the columns of their tables. ``apply_began`` tells that the apply engine was started once;
-    ``is_paused`` that a person let it rest. ``losses`` names objects that could not be restored.
+    ``is_paused`` that a person let it rest. ``losses`` names objects that could not be restored. ``back`` is who brings
+    changes back after the cutover, None as long as it is not chosen; ``back_began`` that it was started once.
     """
 
     engine: ApplyKind
@@ -34,6 +35,9 @@ class FollowNote:
     losses: tuple[str, ...] = ()
     published: tuple[PublicationMark, ...] = ()
     defined: tuple[PublicationMark, ...] = ()
+    back: ApplyKind | None = None
+    back_reason: str = ""
+    back_began: bool = False
 
 
 def read_note(job: DatabaseJob, connection: Connection) -> FollowNote | None:
@@ -78,6 +82,7 @@ def _note(found: dict[str, Any]) -> FollowNote:
             ),
             "published": tuple(PublicationMark(**mark) for mark in found.get("published", ())),
             "defined": tuple(PublicationMark(**mark) for mark in found.get("defined", ())),
+            "back": ApplyKind(found["back"]) if found.get("back") else None,
         }
     )
 

@@ -25,6 +25,7 @@ from migrations_app.engine.patience import WENT_WELL_SECONDS, passes
 from migrations_app.engine.ports import PersonRequest, RequestKind, Requests
 from migrations_app.engine.replication.alarms import Alarms
 from migrations_app.engine.replication.apply import ApplyKind
+from migrations_app.engine.replication.choosing import choose_back
 from migrations_app.engine.replication.clean_up import finish
 from migrations_app.engine.replication.cutover import cut_over, settle
 from migrations_app.engine.replication.cutover_state import (
@@ -44,6 +45,7 @@ from migrations_app.engine.replication.old_source import OldSourceWatch
 from migrations_app.engine.replication.plan import ReplicationPlan
 from migrations_app.engine.replication.plan_changes import PlanChanged
 from migrations_app.engine.replication.rehearsal import rehearse
+from migrations_app.engine.replication.reverse_link import reverse_of, reverse_plan
 from migrations_app.engine.replication.source_identity import is_another, read_source_identity
 from migrations_app.engine.replication.starting import link_of
 from migrations_app.engine.replication.watching import SAMPLE_SECONDS, Watcher, watching
@@ -199,7 +201,8 @@ class Follower:
             if old_source is not None:
                 old_source.look_now_and_then()
             native = watcher.following.engine.kind is ApplyKind.SERVER_TO_SERVER
-            self.is_quiet = native and watcher.is_caught_up and not watcher.differences
+            # Somebody has to look who still comes to the old source.
+            self.is_quiet = native and watcher.is_caught_up and not watcher.differences and old_source is None
             is_first = not watcher.is_caught_up and time.monotonic() - began_at < FIRST_SECONDS
             self._wait(FIRST_SAMPLE_SECONDS if is_first else SAMPLE_SECONDS)
         return None
@@ -272,10 +275,12 @@ class Follower:
             return self._left(following)
         if not self.job.spec.online.fall_back:
             return self._finish(following, reopen_left=False)
+        self._choose_back(following)
         back = self._back(following)
         self._tell_way_back(back)
         try:
             back.engine.start()
+            self._remember(replace(self.note, back_began=True))
             then = self._keep(back, Direction.REVERSE, self._serve_back)
         finally:
             back.engine.stop()
@@ -290,17 +295,22 @@ class Follower:
                 self.job.database.id,
                 Direction.REVERSE,
                 back.engine.kind,
-                "The portal brings the changes of the new target to the old source, so that there is a way back.",
+                f"Changes of the new target go to the old source, so that there is a way back. {self.note.back_reason}",
                 slot=link.name,
                 tables=len(link.tables),
                 begins_at_lsn=slot.confirmed_lsn if slot is not None else 0,
             )
         )
 
+    def _choose_back(self, following: Following) -> None:
+        """Once, while the application is at work on the new target already; what was begun is gone on with."""
+        if self.note.back is None:
+            chosen = choose_back(self.job, reverse_of(following.link, following.plan), reverse_plan(following.plan))
+            self._remember(replace(self.note, back=chosen.kind, back_reason=chosen.reason))
+
     def _back(self, following: Following) -> Following:
-        return followed_back(
-            following, lambda link: make_engine(self.job, link, ApplyKind.THROUGH_PORTAL, made_before=False)
-        )
+        kind, made_before = self.note.back or ApplyKind.THROUGH_PORTAL, self.note.back_began
+        return followed_back(following, lambda link: make_engine(self.job, link, kind, made_before=made_before))
 
     def _serve_back(self, request: PersonRequest, watcher: Watcher) -> Next | None:
         match request.kind:

@@ -10,6 +10,7 @@ from migrations_app.engine.large_object_rights import restore_rights_of
 from migrations_app.engine.large_objects import copy_content
 from migrations_app.engine.postgres import Connection
 from migrations_app.engine.replication.crossing import Crossing
+from migrations_app.engine.snapshot import hold_view
 from migrations_app.engine.verification import DigestMethod, choose_method, read_traits
 from migrations_app.engine.verification.access import AccessRules
 from migrations_app.engine.verification.database import read_access_rules
@@ -41,12 +42,16 @@ class LargeObjectDelta:
 
 
 def bring_large_objects_in_step(crossing: Crossing) -> LargeObjectDelta:
-    """Copy, replace and remove large objects until both servers have the same. May be repeated."""
+    """Copy, replace and remove large objects until the target has what the source had when this began. May be repeated.
+
+    The source may be in use: what is removed there meanwhile is still copied, and found gone the next time.
+    """
     job = crossing.job
     with (
         job.source.connected(job.database.source_name, purpose="large-objects") as source,
         job.target.connected(job.database.target_name, purpose="large-objects", read_only=False) as target,
     ):
+        hold_view(source)
         method = choose_method(source=read_traits(source), target=read_traits(target))
         access = read_access_rules(source, target, spec=job.spec)
         delta = find_delta(source, target, method=method, access=access, control=job.control)

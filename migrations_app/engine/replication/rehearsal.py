@@ -22,6 +22,7 @@ from migrations_app.engine.replication.readiness import Readiness, look_at_readi
 from migrations_app.engine.replication.tables_again import plan_copies
 from migrations_app.engine.replication.time_box import time_box
 from migrations_app.engine.replication.views_again import QUICK_SECONDS, refresh_before
+from migrations_app.engine.snapshot import hold_view
 from migrations_app.engine.spec import VerificationLevel
 from migrations_app.engine.table_copy.planner import plan_tables
 from migrations_app.engine.verification import (
@@ -170,6 +171,7 @@ def _large_objects(crossing: Crossing) -> Part:
         job.source.connected(job.database.source_name, purpose="rehearse") as source,
         job.target.connected(job.database.target_name, purpose="rehearse", read_only=True) as target,
     ):
+        hold_view(source)
         method = choose_method(source=read_traits(source), target=read_traits(target))
         access = read_access_rules(source, target, spec=job.spec)
         delta = find_delta(source, target, method=method, access=access, control=job.control)

@@ -122,7 +122,7 @@ def slot_snapshot(job: DatabaseJob) -> Iterator[Snapshot]:
         plan, identity = plan_replication(job, source), read_source_identity(source)
         _tell_plan(job, plan, alone=left_alone(job, source, plan))
         unfindable = not_comparable(source, plan)
-    choice = choose(job, link_of(job, plan), not_comparable=unfindable)
+    choice = choose(job, link_of(job, plan), unfindable=unfindable)
     if plan.with_heartbeat:
         _make_heartbeats(job)
     send_whole_rows(job, plan)
