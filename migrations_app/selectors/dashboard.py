@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from migrations_app.engine.events import CheckResult
 from migrations_app.engine.findings import ACCEPTABLE, Level
+from migrations_app.engine.validation import wording
 from migrations_app.models import TERMINAL_STATES, Migration, MigrationDatabase, MigrationFinding, State, Substate
 from migrations_app.selectors.alarms import reminders_of
 from migrations_app.selectors.counting import counted
@@ -182,6 +183,9 @@ def _words_of_lag(migration: Migration, lag: Lag | None) -> tuple[str, str, str,
     """The same for a migration that is followed; None for any other."""
     if lag is None:
         return None
+    if lag.differences:
+        number = wording.counted(lag.differences, "difference")
+        return "Definitions differ", f"{number} to resolve before the cutover", "See what to do", "replication"
     if lag.broken:
         return "Replication stopped", lag.error, "See the error", "replication"
     if lag.paused:

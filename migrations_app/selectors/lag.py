@@ -15,6 +15,7 @@ from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.following import AT_WORK
 from migrations_app.models import TERMINAL_STATES, Migration, Replication
 from migrations_app.selectors.alarms import alarms_over
+from migrations_app.selectors.differences import counted_differences
 
 RESTING = (ApplyState.PAUSED, ApplyState.BROKEN)
 
@@ -23,7 +24,8 @@ RESTING = (ApplyState.PAUSED, ApplyState.BROKEN)
 class Lag:
     """The worst of a migration's databases, in the direction that matters now.
 
-    ``error`` is that of the first database whose replication stopped, with its name. ``over`` names the thresholds
+    ``error`` is that of the first database whose replication stopped, with its name. ``differences`` counts what is
+    defined otherwise on both sides. ``over`` names the thresholds
     that are passed; ``waits_since`` is when the first database that is not cut over caught up.
     """
 
@@ -36,6 +38,7 @@ class Lag:
     error: str
     over: tuple[str, ...] = ()
     waits_since: datetime | None = None
+    differences: int = 0
 
 
 def lag_of(migration: Migration) -> Lag | None:
@@ -48,6 +51,7 @@ def lags_of(migration_ids: Collection[UUID]) -> dict[UUID, Lag]:
     if not migration_ids:
         return {}
     rows = _living().filter(database__migration__in=migration_ids).select_related("database__migration")
+    rows = rows.annotate(differences=counted_differences(OuterRef("database_id")))
     found: dict[UUID, list[Replication]] = {}
     for row in rows.order_by("database__source_name"):
         found.setdefault(row.database.migration_id, []).append(row)
@@ -104,6 +108,7 @@ def _summed_up(rows: Sequence[Replication]) -> Lag:
         broken=bool(stopped),
         over=alarms_over(rows[0].database.migration, rows),
         waits_since=min((row.caught_up_at for row in rows if row.caught_up_at and _is_forward(row)), default=None),
+        differences=sum(row.differences for row in rows),  # type: ignore[attr-defined]  # annotated
         error=f"{stopped[0].database.source_name}: {stopped[0].error}" if stopped else "",
     )
 

@@ -62,15 +62,17 @@ def replication_context(request: HttpRequest, shown: MigrationPage) -> dict[str,
     span = Span(request.GET["span"]) if request.GET.get("span", "") in list(Span) else Span.HOUR
     every, one = followed_of(shown.migration, chosen=_database(request), span=span)
     may_operate = may(request.user, Permission.OPERATE) and takes_requests(shown.migration)
+    differences = differences_of(one.each.database.pk) if one is not None else []
     return {
         "every": every,
         "one": one,
         "span": span.value,
         "spans": [(each.value, words) for each, words in SPAN_WORDS.items()],
         "may_pause": may_operate and one is not None and may_pause(one.each),
-        "may_continue": may_operate and one is not None and may_continue(one.each),
+        # It rests until both sides are alike, and goes on by itself then.
+        "may_continue": may_operate and one is not None and may_continue(one.each) and not differences,
         "requests": _last_requests(shown.migration),
-        "differences": differences_of(one.each.database.pk) if one is not None else [],
+        "differences": differences,
         "may_mend": may_operate and one is not None and may_mend(one.each),
         **_old_source(shown.migration),
     }

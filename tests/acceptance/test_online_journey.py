@@ -64,6 +64,8 @@ def test_a_dba_moves_a_database_that_is_in_use(portal, servers):
             with Shopping(source, database) as shopping:
                 set_up(visitor, source, target, database)
                 follow(visitor)
+                change_a_definition(visitor, source, database)
+                rehearse(visitor)
             cut_over(visitor, database)
             assert target.psql(WRITTEN, database=database).strip() == str(shopping.orders)
             target.psql(SALES[0], database=database)
@@ -109,6 +111,35 @@ def follow(visitor: Visitor) -> None:
     expect(page.locator("#replication")).to_contain_text("Caught up", timeout=30_000)
     page.wait_for_timeout(6_000)
     visitor.picture("online-following")
+
+
+def change_a_definition(visitor: Visitor, source, database: str) -> None:
+    """Somebody adds a column meanwhile: it is told, and applied to the target by a click; nothing is lost."""
+    page = visitor.page
+    source.psql(
+        "ALTER TABLE shop.orders ADD COLUMN gift_for text; CREATE TABLE shop.gifts (id int PRIMARY KEY)",
+        database=database,
+    )
+    listed = page.get_by_label("Changed on one side only")
+    expect(listed).to_contain_text("shop.orders", timeout=60_000)
+    expect(listed).to_contain_text("gift_for")
+    expect(listed).to_contain_text("shop.gifts", timeout=60_000)
+    expect(page.get_by_role("button", name="Apply this to the target (table shop.orders)")).to_be_visible(
+        timeout=60_000
+    )
+    visitor.picture("online-differences")
+    for table in ("shop.orders", "shop.gifts"):
+        page.get_by_role("button", name=f"Apply this to the target (table {table})").click()
+        expect(page.get_by_role("button", name=f"Apply this to the target (table {table})")).to_have_count(
+            0, timeout=60_000
+        )
+    expect(listed).to_have_count(0, timeout=60_000)
+    expect(page.locator("#replication")).to_contain_text("Caught up", timeout=60_000)
+    visitor.picture("online-differences-applied")
+
+
+def rehearse(visitor: Visitor) -> None:
+    page = visitor.page
     page.get_by_role("link", name="Cut over…").click()
     page.get_by_role("button", name="Rehearse the cutover").click()
     expect(page.locator(".checklist")).to_contain_text("a cutover takes about", timeout=120_000)

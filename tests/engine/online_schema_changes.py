@@ -103,8 +103,10 @@ def _on_source(stage: Stage, statement: str) -> None:
 
 def _told(stage: Stage, change: Change) -> Finding:
     def telling() -> list[Finding]:
+        """What to type is told when what was written before the change is applied."""
         found = stage.move.log.findings
-        return [each for each in found if each.code == change.code and change.subject in each.subject]
+        known = [each for each in found if each.code == change.code and change.subject in each.subject]
+        return [each for each in known if each.fix_sql]
 
     stage.until(lambda: bool(telling()), TOLD_WITHIN_SECONDS, why=change.kind)
     return telling()[-1]

@@ -69,6 +69,16 @@ CHANGES = (
         "table public.days_2",
         "INSERT INTO days VALUES (1, '2026-02-03'), (1, '2026-01-03')",
     ),
+    (
+        "ALTER TABLE days ADD COLUMN note text NOT NULL DEFAULT 'none'",
+        "table public.days",
+        "INSERT INTO days VALUES (2, '2026-02-04', 'noted'), (2, '2026-01-04', 'noted')",
+    ),
+    (
+        "ALTER TABLE days RENAME note TO remark",
+        "table public.days",
+        "UPDATE days SET remark = 'remarked' WHERE id = 2",
+    ),
     ("DROP TABLE goes", "table public.goes", "INSERT INTO others VALUES (2, 2)"),
 )
 

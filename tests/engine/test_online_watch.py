@@ -230,6 +230,11 @@ def test_there_and_back_again(move: OnlineMove, engine: ApplyKind) -> None:
     move.ask(RequestKind.CUTOVER)
     move.until(lambda: any(sample.direction is Direction.REVERSE for sample in move.samples))
     assert [each.engine for each in move.started if each.direction is Direction.REVERSE] == [engine]
+    move.ask(RequestKind.PAUSE)
+    move.target.psql("INSERT INTO orders (what) VALUES ('while it was paused')", database=move.databases[0])
+    refused, why = move.answer(RequestKind.GO_BACK)
+    assert not refused and "paused" in why and not move.same("orders")
+    move.ask(RequestKind.CONTINUE)
     ours = "application_name LIKE 'pgmig%' AND datname = current_database()"
     ended = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {ours}"
     assert move.target.psql(ended, database=move.databases[0]).strip() != "0"

@@ -11,7 +11,8 @@ from django.test import Client
 
 from migrations_app.engine.findings import Level, ScriptUse
 from migrations_app.engine.ports import RequestKind
-from migrations_app.models import Migration, MigrationEvent, MigrationFinding, ReplicationRequest
+from migrations_app.engine.replication.apply import ApplyState
+from migrations_app.models import Migration, MigrationEvent, MigrationFinding, Replication, ReplicationRequest
 from tests.portal.page_reading import page_of, words
 from tests.portal.sample_online import online
 from tests.portal.test_replication import ask
@@ -55,6 +56,18 @@ def test_a_difference_is_told_with_its_script_and_applied_when_asked(browser: Cl
     assert (request.kind, request.subject) == (RequestKind.MEND.value, "table public.orders")
     assert "Asked" in text and "by dana" in text
     assert "table public.orders" in MigrationEvent.objects.filter(actor__isnull=False).latest("pk").message
+
+
+def test_a_lead_sees_that_definitions_differ(browser: Client) -> None:
+    """A subscription that stumbles over a new column is no error to look for in a log."""
+    migration = online()
+    Replication.objects.update(state=ApplyState.BROKEN.value, error="The worker ended with an error 2 times.")
+    difference(migration)
+    dashboard = words(browser.get("/").content.decode())
+    assert "Definitions differ" in dashboard and "1 difference to resolve before the cutover" in dashboard
+    assert "Replication stopped" not in dashboard
+    html = page_of(browser, migration)
+    assert "It goes on when both sides are alike again." in words(html) and 'id="continue"' not in html
 
 
 def test_what_drops_data_is_confirmed_by_name_whatever_the_browser_sends(browser: Client) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.plan import TablePlan
@@ -14,6 +14,7 @@ from migrations_app.engine.replication.drift_columns import Column, compare_colu
 from migrations_app.engine.replication.plan import FollowedTable, ReplicationPlan
 from migrations_app.engine.replication.planning import WHOLE
 from migrations_app.engine.table_copy.planner import plan_tables
+from migrations_app.engine.validation.wording import counted
 
 Columns = Mapping[TableName, Sequence[Column]]
 
@@ -73,8 +74,11 @@ def find_drift(
     after = _columns(subscriber, [*names, *(table.full_name for table in tables)])
     pairs = zip(tables, names, strict=True)
     taken = {table.full_name for table in tables}
-    found = [each for table, now in pairs if (each := _compare(table, now, before, after, taken=taken)) is not None]
-    return [*found, *_compare_enums(publisher, subscriber), *_compare_partitions(publisher, subscriber, tables)]
+    found = {
+        now: each for table, now in pairs if (each := _compare(table, now, before, after, taken=taken)) is not None
+    }
+    columns = _of_partitioned(publisher, subscriber, found, before, after)
+    return [*columns, *_compare_enums(publisher, subscriber), *_compare_partitions(publisher, subscriber, tables)]
 
 
 def read_places(publisher: Connection, tables: Sequence[FollowedTable]) -> dict[int, TableName]:
@@ -109,6 +113,47 @@ def _compare(
     if now not in after and table.columns:
         return Difference(subject, "It is missing where the changes arrive.")
     return compare_columns(now, before.get(now, ()), after.get(now, ()))
+
+
+def _of_partitioned(
+    publisher: Connection,
+    subscriber: Connection,
+    found: Mapping[TableName, Difference],
+    before: Columns,
+    after: Columns,
+) -> list[Difference]:
+    """Tell what differs in partitions once, of the table they belong to: only there can columns be changed."""
+    parents = {
+        each.full_name: (each.parent_schema, each.parent) for each in fetch(publisher, "follow_partitions", Partition)
+    }
+    tops = {name: top for name in found if (top := _top(name, parents)) != name and name in before and name in after}
+    ours, theirs = (_columns(side, [*tops.values()]) if tops else {} for side in (publisher, subscriber))
+    told, trees = list[Difference](), dict[TableName, list[TableName]]()
+    for name, difference in found.items():
+        above = tops.get(name, name)
+        if above in ours and above in theirs and compare_columns(above, ours[above], theirs[above]) is not None:
+            trees.setdefault(above, []).append(name)
+        else:
+            told.append(difference)
+    for top, names in trees.items():
+        partitions = [found[name] for name in names]
+        # A partitioned table holds no rows, so that a partition knows better what those of a new column have.
+        told.append(
+            replace(
+                compare_columns(top, before[names[0]], after[names[0]]) or partitions[0],
+                saw=f"{partitions[0].saw} So it is in {counted(len(names), 'partition')}.",
+                is_harmful=any(each.is_harmful for each in partitions),
+                destroys=any(each.destroys for each in partitions),
+                again=tuple(name for each in partitions for name in each.again),
+            )
+        )
+    return told
+
+
+def _top(name: TableName, parents: Mapping[TableName, TableName]) -> TableName:
+    while name in parents:
+        name = parents[name]
+    return name
 
 
 def _rename(table: FollowedTable, now: TableName) -> tuple[str, ...]:

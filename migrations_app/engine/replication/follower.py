@@ -166,7 +166,7 @@ class Follower:
             source_identity=note.source_identity if is_forward else "",
             published=note.published if is_forward else (),
         ) as watcher:
-            watcher.is_paused = self.note.is_paused and direction is Direction.FORWARD
+            watcher.is_paused = self.note.is_paused
             return self._look_and_serve(watcher, serve)
 
     def _wait_for_server(self, error: ConnectionLost | ConnectionFailed, seconds: int) -> None:
@@ -279,8 +279,9 @@ class Follower:
         back = self._back(following)
         self._tell_way_back(back)
         try:
-            back.engine.start()
-            self._remember(replace(self.note, back_began=True))
+            if not self.note.is_paused:
+                back.engine.start()
+                self._remember(replace(self.note, back_began=True))
             then = self._keep(back, Direction.REVERSE, self._serve_back)
         finally:
             back.engine.stop()
@@ -314,6 +315,8 @@ class Follower:
 
     def _serve_back(self, request: PersonRequest, watcher: Watcher) -> Next | None:
         match request.kind:
+            case RequestKind.PAUSE | RequestKind.CONTINUE:
+                self._rest(request, watcher)
             case RequestKind.GO_BACK:
                 ended = go_back(watcher.following, request)
                 self._end(request, ended, CutoverResult.DONE)

@@ -8,7 +8,6 @@ from migrations_app.engine.errors import EngineError
 from migrations_app.engine.events import Direction
 from migrations_app.engine.postgres import Connection, Error
 from migrations_app.engine.postgres.server_errors import explain_failure
-from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.engine.replication.difference import Difference, current_lsn
 from migrations_app.engine.replication.new_tables import how_to_make
 from migrations_app.engine.replication.watching import REST_AFTER_SECONDS, Watcher
@@ -62,7 +61,7 @@ def _wait_for_what_came_before(watcher: Watcher) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         status = watcher.following.engine.status()
-        if status.applied_lsn >= lsn or status.state is ApplyState.BROKEN:
+        if status.applied_lsn >= lsn or status.stopped_before_lsn:
             return
         watcher.following.job.control.check()
         time.sleep(LOOK_SECONDS)

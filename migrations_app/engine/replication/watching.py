@@ -347,13 +347,14 @@ class Watcher:
 
     def _note_drift(self, *, is_drifting: bool) -> None:
         words = frozenset(f"{each.subject} {each.saw}" for each in self.differences)
-        if words - self._drift_words:
+        if is_new := bool(words - self._drift_words):
             self._drift, self.is_ripe = (current_lsn(self.publisher), time.monotonic()), False
         self._drift_words = words
-        if self.is_drifting and not is_drifting and not self.is_paused:
+        # Where it stopped before says nothing of what is new.
+        if not self.is_paused and (is_new if is_drifting else self.is_drifting):
             self.following.engine.start()
         self.is_drifting = is_drifting
-        self.is_resting = self.is_resting and is_drifting
+        self.is_resting = self.is_resting and is_drifting and not is_new
 
     def _rest_where_it_would_harm(self) -> None:
         """What was written before the change is applied first: it fits what is there, and not what will be."""

@@ -35,8 +35,8 @@ def adopt(
         _require_same_tables(begun, planned)
         tables = _with_flags(begun, planned) or list(planned)
         job.queue.enqueue(planned)
+        _reset_noted(job, target, tables=tables, done=done)
         if begun:
-            _reset_noted(job, target, tables=tables, done=done)
             if done and earlier != snapshot.extent:
                 _prove_or_reset(job, snapshot, target, tables=tables, done=done)
             _match_queue(job, tables, done=done)
@@ -70,7 +70,7 @@ def _require_same_tables(begun: Sequence[TablePlan], planned: Sequence[TablePlan
 
 
 def _reset_noted(job: DatabaseJob, target: Connection, *, tables: Sequence[TablePlan], done: dict[str, str]) -> None:
-    """Empty what verification did not find identical; partitions that fill each other all together."""
+    """Empty what is noted to be copied again; partitions that fill each other all together."""
     noted = tables_to_copy_again(job, target)
     for together in _by_destination(tables):
         if not any(table_key(*table.full_name) in noted for table in together):
@@ -81,7 +81,7 @@ def _reset_noted(job: DatabaseJob, target: Connection, *, tables: Sequence[Table
         for key in keys:
             done.pop(key, None)
     if noted:
-        job.note(f"{len(noted)} tables that verification did not find identical are copied again.")
+        job.note(f"{len(noted)} tables are emptied and copied again.")
 
 
 def _prove_or_reset(

@@ -40,7 +40,7 @@ from migrations_app.engine.table_copy.monitor import ProgressMonitor
 from migrations_app.engine.table_copy.planner import plan_tables
 from migrations_app.engine.table_copy.statements import part_key
 from migrations_app.engine.table_locks import lock_tables
-from migrations_app.engine.target.unlogged import forget_emptied_tables
+from migrations_app.engine.target.unlogged import forget_emptied_tables, require_no_crash
 from migrations_app.engine.verification import TableDigest
 
 OUR_SCHEMA = "_migration_portal"  # on the source, while a database is followed
@@ -168,6 +168,7 @@ class CopyStage:
         detail = json.dumps([[*name, asdict(digest)] for name, digest in self.digests.items()])
         with job.target.connected(job.database.target_name, purpose="copied") as target, target.transaction():
             job.markers.hold_on(target)
+            require_no_crash(job, target)
             job.markers.forget(target, kind="step", keys=[COPIED])
             job.markers.add(target, kind="step", keys=[COPIED], detail=detail)
 
