@@ -262,8 +262,15 @@ class RowRequests:
         _, pk, kind, verification, reopen_source, subject, may_drop = row
         if pk is None:
             return None
-        level = VerificationLevel(verification)
-        return PersonRequest(str(pk), RequestKind(kind), database_id, level, reopen_source, subject, may_drop)
+        return PersonRequest(
+            id=str(pk),
+            kind=RequestKind(kind),
+            database_id=database_id,
+            verification=VerificationLevel(verification),
+            subject=subject,
+            may_drop=may_drop,
+            reopen_source=reopen_source,
+        )
 
     def end(self, request: PersonRequest, *, succeeded: bool, message: str = "") -> None:
         """Store that a request was carried out, or why not. Raises ``LeaseLost`` when the fence is old."""

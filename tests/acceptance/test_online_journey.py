@@ -142,6 +142,10 @@ def rehearse(visitor: Visitor) -> None:
     page = visitor.page
     page.get_by_role("link", name="Cut over…").click()
     page.get_by_role("button", name="Rehearse the cutover").click()
+    expect(page.locator("main")).to_contain_text("definitions of these tables were changed", timeout=60_000)
+    expect(page.locator("main")).to_contain_text("Cut over with full verification")
+    page.locator("form[action*=rehearse] [name=verification]").select_option("full")
+    page.get_by_role("button", name="Rehearse the cutover").click()
     expect(page.locator(".checklist")).to_contain_text("a cutover takes about", timeout=120_000)
     visitor.picture("online-rehearsed")
 
@@ -149,6 +153,7 @@ def rehearse(visitor: Visitor) -> None:
 def cut_over(visitor: Visitor, database: str) -> None:
     page = visitor.page
     expect(page.locator("#confirm-cutover")).to_be_visible(timeout=30_000)
+    page.locator("#level").select_option("full")
     page.locator("#confirm-cutover").fill("shop-online")
     page.get_by_role("button", name=f"Cut over {database}").click()
     expect(page.locator(".verdict")).to_contain_text(re.compile(r"Cut over in \d"), timeout=120_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -167,6 +168,24 @@ def test_the_engine_reads_the_oldest_and_ends_it(waiting: Migration, lease: Leas
     assert (event.message, event.level) == ("Not done: rehearse the cutover. Not now .", "Failed")
     following = requests.pending(shop)
     assert following is not None and following.kind is RequestKind.CUTOVER
+    requests.close()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"kind": "mend", "subject": "table public.orders", "may_drop": False, "reopen_source": False},
+        {"kind": "mend", "subject": "table public.orders", "may_drop": True, "reopen_source": False},
+        {"kind": "finish", "subject": "", "may_drop": False, "reopen_source": True},
+    ],
+)
+def test_the_engine_hears_exactly_what_was_asked(waiting: Migration, lease: Lease, asked: dict[str, Any]) -> None:
+    """What drops data needs its own confirmation, and nothing else stands for it."""
+    shop = str(pk_of("shop"))
+    ReplicationRequest.objects.create(database_id=shop, **asked)
+    requests = requests_of(lease)
+    heard = requests.pending(shop)
+    assert heard is not None and {name: getattr(heard, name) for name in asked} == asked
     requests.close()
 
 
