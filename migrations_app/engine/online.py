@@ -39,6 +39,8 @@ from migrations_app.engine.replication.logical_slot import drop_slot
 from migrations_app.engine.replication.nothing_to_copy import NothingToCopy
 from migrations_app.engine.replication.phases import Phase, has_target, look_up_phase
 from migrations_app.engine.replication.publication import drop_publications
+from migrations_app.engine.replication.removal import drop_subscription
+from migrations_app.engine.replication.reverse_link import reverse_name
 from migrations_app.engine.replication.starting import begins_anew, copy_and_follow
 from migrations_app.engine.replication_names import replication_name
 from migrations_app.engine.spec import DatabaseSpec, MigrationOption, MigrationSpec
@@ -141,6 +143,7 @@ def _clean_up(job: DatabaseJob) -> tuple[str, ...]:
     if has_target(job):
         return tuple(str(each) for each in cleaning.clean_up(job))
     database, name = job.database.source_name, replication_name(job.spec.id, database_id=job.database.id)
+    drop_subscription(job.source, database, reverse_name(name))
     drop_slot(job.source, database, name)
     drop_publications(job.source, database, name)
     cleaning.drop_our_heartbeat(job, prefix=name)

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
-from migrations_app.engine.errors import EngineError
-from migrations_app.engine.postgres import Connection, Server, sql
+from migrations_app.engine.errors import ConnectionLost, EngineError
+from migrations_app.engine.postgres import Connection, Server, errors, sql
 
 IMPORT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -46,9 +46,17 @@ def hold_view(connection: Connection) -> None:
 
 
 def join(connection: Connection, name: str) -> None:
-    """Begin a transaction on ``connection`` that sees the exported snapshot ``name``."""
+    """Begin a transaction on ``connection`` that sees the exported snapshot ``name``.
+
+    Raises ``ConnectionLost`` where the snapshot ended with the session that exported it.
+    """
     connection.execute(IMPORT)
-    connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(name)))
+    try:
+        connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(name)))
+    except (errors.InvalidParameterValue, errors.UndefinedObject, errors.ObjectNotInPrerequisiteState) as error:
+        raise ConnectionLost(
+            "The snapshot of the source is gone with the session that held it.", server_message=str(error).strip()
+        ) from error
     # The snapshot's holder has locked every table; who has to wait here waits behind somebody who waits for us.
     connection.execute("SET LOCAL lock_timeout = '15s'")
 

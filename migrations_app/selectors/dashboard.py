@@ -183,18 +183,25 @@ def _words_of_lag(migration: Migration, lag: Lag | None) -> tuple[str, str, str,
     """The same for a migration that is followed; None for any other."""
     if lag is None:
         return None
-    if lag.differences:
-        number = wording.counted(lag.differences, "difference")
-        return "Definitions differ", f"{number} to resolve before the cutover", "See what to do", "replication"
+    if lag.drifting:
+        return _words_of_differences(migration, lag)
     if lag.broken:
         return "Replication stopped", lag.error, "See the error", "replication"
     if lag.paused:
         return "Replication is paused", "The slot keeps the source's log meanwhile", "Look at it", "replication"
+    if lag.differences:
+        return _words_of_differences(migration, lag)
     if words := _words_of_watching(migration, lag):
         return "Needs a look", words, "Look at it", "replication"
     if migration.substate == Substate.WAITING_FOR_FALL_BACK:
         return "Cut over, and the way back is open", "", "Go back, or finish", "cutover"
     return "Ready to cut over", "", "Cut over", "cutover"
+
+
+def _words_of_differences(migration: Migration, lag: Lag) -> tuple[str, str, str, str]:
+    number = wording.counted(lag.differences, "difference")
+    then = "going back" if migration.substate == Substate.WAITING_FOR_FALL_BACK else "the cutover"
+    return "Definitions differ", f"{number} to resolve before {then}", "See what to do", "replication"
 
 
 def _words_of_watching(migration: Migration, lag: Lag) -> str:

@@ -11,6 +11,7 @@ from django.db.models import DurationField, Exists, ExpressionWrapper, F, Max, O
 from django.db.models.functions import Now
 
 from migrations_app.engine.events import Direction
+from migrations_app.engine.replication.alarms import DRIFT
 from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.following import AT_WORK
 from migrations_app.models import TERMINAL_STATES, Migration, Replication
@@ -25,8 +26,9 @@ class Lag:
     """The worst of a migration's databases, in the direction that matters now.
 
     ``error`` is that of the first database whose replication stopped, with its name. ``differences`` counts what is
-    defined otherwise on both sides. ``over`` names the thresholds
-    that are passed; ``waits_since`` is when the first database that is not cut over caught up.
+    defined otherwise on both sides, ``drifting`` those of them that keep changes from being applied.
+    ``over`` names the thresholds that are passed; ``waits_since`` is when the first database that is not cut over
+    caught up.
     """
 
     seconds: float | None
@@ -39,6 +41,7 @@ class Lag:
     over: tuple[str, ...] = ()
     waits_since: datetime | None = None
     differences: int = 0
+    drifting: int = 0
 
 
 def lag_of(migration: Migration) -> Lag | None:
@@ -51,7 +54,8 @@ def lags_of(migration_ids: Collection[UUID]) -> dict[UUID, Lag]:
     if not migration_ids:
         return {}
     rows = _living().filter(database__migration__in=migration_ids).select_related("database__migration")
-    rows = rows.annotate(differences=counted_differences(OuterRef("database_id")))
+    of = OuterRef("database_id")
+    rows = rows.annotate(differences=counted_differences(of), drifting=counted_differences(of, codes=[DRIFT]))
     found: dict[UUID, list[Replication]] = {}
     for row in rows.order_by("database__source_name"):
         found.setdefault(row.database.migration_id, []).append(row)
@@ -109,6 +113,7 @@ def _summed_up(rows: Sequence[Replication]) -> Lag:
         over=alarms_over(rows[0].database.migration, rows),
         waits_since=min((row.caught_up_at for row in rows if row.caught_up_at and _is_forward(row)), default=None),
         differences=sum(row.differences for row in rows),  # type: ignore[attr-defined]  # annotated
+        drifting=sum(row.drifting for row in rows),  # type: ignore[attr-defined]  # annotated
         error=f"{stopped[0].database.source_name}: {stopped[0].error}" if stopped else "",
     )
 

@@ -18,7 +18,7 @@ from migrations_app.following import is_following, may_continue, may_mend, may_p
 from migrations_app.models import Migration, OldSourceVisitor, ReplicationRequest, Substate
 from migrations_app.models.migration import VERIFICATION_CHOICES
 from migrations_app.selectors.cutover import CutoverPage, cutover_page
-from migrations_app.selectors.differences import differences_of
+from migrations_app.selectors.differences import differences_of, rests_for
 from migrations_app.selectors.migration_page import MigrationPage
 from migrations_app.selectors.replication import Span, followed_of
 from migrations_app.services.consent import Person
@@ -63,14 +63,15 @@ def replication_context(request: HttpRequest, shown: MigrationPage) -> dict[str,
     every, one = followed_of(shown.migration, chosen=_database(request), span=span)
     may_operate = may(request.user, Permission.OPERATE) and takes_requests(shown.migration)
     differences = differences_of(one.each.database.pk) if one is not None else []
+    rests_for_differences = rests_for(differences)
     return {
         "every": every,
         "one": one,
         "span": span.value,
         "spans": [(each.value, words) for each, words in SPAN_WORDS.items()],
         "may_pause": may_operate and one is not None and may_pause(one.each),
-        # It rests until both sides are alike, and goes on by itself then.
-        "may_continue": may_operate and one is not None and may_continue(one.each) and not differences,
+        "may_continue": may_operate and one is not None and may_continue(one.each) and not rests_for_differences,
+        "rests_for_differences": rests_for_differences,
         "requests": _last_requests(shown.migration),
         "differences": differences,
         "may_mend": may_operate and one is not None and may_mend(one.each),

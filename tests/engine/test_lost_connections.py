@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from migrations_app.engine.errors import ConnectionFailed
+from migrations_app.engine.errors import ConnectionFailed, ConnectionLost
 from migrations_app.engine.patience import passes
 from migrations_app.engine.postgres import Server, connection
-from migrations_app.engine.spec import Endpoint
+from migrations_app.engine.snapshot import hold_view, join
+from migrations_app.engine.spec import Endpoint, Side
 from tests.fixtures.servers import ServerPool
 from tests.fixtures.wires import Wire
 
@@ -83,3 +84,18 @@ def test_a_stream_that_the_server_ended_does_not_freeze_its_reader(servers: Serv
         finally:
             reader.kill()
             wire.hides_ends = False
+
+
+@pytest.mark.parametrize("major", [10, 15, 18])
+def test_a_snapshot_that_ended_with_its_session_passes(servers: ServerPool, major: int) -> None:
+    """The source was restarted between a slot and the session that takes its snapshot over: all of it is done again."""
+    server = servers.get(major)
+    source = Server(server.endpoint(Side.SOURCE), tag="pgmig/test")
+    with source.connected("postgres", purpose="one") as one, source.connected("postgres", purpose="other") as other:
+        hold_view(one)
+        row = one.execute("SELECT pg_export_snapshot()").fetchone()
+        assert row is not None
+        one.execute("ROLLBACK")
+        with pytest.raises(ConnectionLost) as lost:
+            join(other, row[0])
+    assert passes(lost.value) and lost.value.server_message

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from migrations_app.engine.findings import Level, ScriptUse
 from migrations_app.engine.ports import RequestKind
@@ -68,6 +69,28 @@ def test_a_lead_sees_that_definitions_differ(browser: Client) -> None:
     assert "Replication stopped" not in dashboard
     html = page_of(browser, migration)
     assert "It goes on when both sides are alike again." in words(html) and 'id="continue"' not in html
+
+
+def test_a_new_table_hides_neither_an_error_nor_how_to_go_on(browser: Client) -> None:
+    """It keeps nothing from being applied: what stopped is told, and a person who paused it can continue."""
+    migration = online()
+    Replication.objects.update(state=ApplyState.BROKEN.value, error="A row is there already.")
+    difference(migration, code="PM4037", subject="table public.fresh")
+    assert "Replication stopped" in words(browser.get("/").content.decode())
+    html = page_of(browser, migration)
+    assert "A row is there already." in html and 'id="continue"' in html
+
+
+def test_a_pause_by_a_person_is_ended_by_a_person(browser: Client) -> None:
+    migration = online()
+    difference(migration)
+    Replication.objects.update(state=ApplyState.PAUSED.value)
+    assert 'id="continue"' not in page_of(browser, migration)
+    asked = {"database": migration.databases.get(), "ended_at": timezone.now(), "succeeded": True}
+    ReplicationRequest.objects.create(kind=RequestKind.PAUSE.value, **asked)
+    assert 'id="continue"' in page_of(browser, migration)
+    ReplicationRequest.objects.create(kind=RequestKind.CONTINUE.value, **asked)
+    assert 'id="continue"' not in page_of(browser, migration)
 
 
 def test_what_drops_data_is_confirmed_by_name_whatever_the_browser_sends(browser: Client) -> None:

@@ -15,9 +15,12 @@ from migrations_app.engine.replication.crossing import reversed_job
 from migrations_app.engine.replication.link import Link
 from migrations_app.engine.replication.plan import ReplicationPlan
 from migrations_app.engine.replication.planning import not_comparable
+from migrations_app.engine.replication.position import Position
 from migrations_app.engine.replication.server_to_server import without_secret
 from migrations_app.engine.replication.subscription import probe_statement
 from migrations_app.engine.spec import ApplyChoice
+
+TRUNCATE_SINCE = 110000
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,24 @@ def choose_back(job: DatabaseJob, link: Link, plan: ReplicationPlan) -> Choice:
     """
     if job.spec.online.apply is ApplyChoice.THROUGH_PORTAL:
         return Choice(ApplyKind.THROUGH_PORTAL, "The portal brings the changes back, as chosen.")
-    obstacle = why_not_native(reversed_job(job), link)
+    obstacle = _of_past(job, link) or why_not_native(reversed_job(job), link)
     if not obstacle:
         with link.publisher.connected(link.publisher_database, purpose="look", read_only=True) as publisher:
             obstacle = _of_tables(not_comparable(publisher, plan))
         with link.subscriber.connected(link.subscriber_database, purpose="look", read_only=True) as subscriber:
             obstacle = obstacle or _of_owners(subscriber, plan)
     return _what_goes(link, obstacle or _of_certificate(link))
+
+
+def _of_past(job: DatabaseJob, link: Link) -> str:
+    """TRUNCATE travels since 11, and a subscriber of 10 ends at it; what the portal began it goes on with."""
+    label = link.subscriber.endpoint.label
+    if job.source_version < TRUNCATE_SINCE:
+        return f"{label} is older than PostgreSQL 11, whose subscriptions end at a TRUNCATE."
+    with link.subscriber.connected(link.subscriber_database, purpose="look", read_only=True) as subscriber:
+        if Position(link.name, link.fence).read(subscriber) is not None:
+            return f"it began to apply them to {label}."
+    return ""
 
 
 def _what_goes(link: Link, obstacle: str) -> Choice:
@@ -98,6 +112,8 @@ def _of_certificate(link: Link) -> str:
 
 def _of_owners(subscriber: Connection, plan: ReplicationPlan) -> str:
     """A subscription applies to each table as the table's owner, whose role its own owner must be able to take.
+
+    To a partition it applies as the owner of the partitioned table.
 
     https://www.postgresql.org/docs/18/logical-replication-security.html
     """

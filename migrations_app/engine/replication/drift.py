@@ -137,11 +137,14 @@ def _of_partitioned(
             told.append(difference)
     for top, names in trees.items():
         partitions = [found[name] for name in names]
-        # A partitioned table holds no rows, so that a partition knows better what those of a new column have.
+        # A partitioned table holds no rows: a partition knows what those have that are older than a new column.
+        missing = {column.name: column.missing for column in before[names[0]]}
+        own = [replace(column, missing=missing.get(column.name)) for column in ours[top]]
+        difference = compare_columns(top, own, theirs[top]) or partitions[0]
         told.append(
             replace(
-                compare_columns(top, before[names[0]], after[names[0]]) or partitions[0],
-                saw=f"{partitions[0].saw} So it is in {counted(len(names), 'partition')}.",
+                difference,
+                saw=f"{difference.saw} So it is in {counted(len(names), 'partition')}.",
                 is_harmful=any(each.is_harmful for each in partitions),
                 destroys=any(each.destroys for each in partitions),
                 again=tuple(name for each in partitions for name in each.again),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from migrations_app.engine.postgres import qualified, sql
 from migrations_app.engine.replication.difference import Difference, TableName, typed, written
 
+SERIAL = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
 # Every value of the one is the same value of the other, and none is refused or changed while nobody has noticed.
 WIDER = {("smallint", "integer"), ("smallint", "bigint"), ("integer", "bigint")}
 
@@ -39,6 +40,15 @@ class Column:
     def is_filled(self) -> bool:
         """True where the source gave a value to rows that it had already, which cannot be told from outside."""
         return self.missing is None and not self.generated and bool(self.default or self.identity)
+
+    @property
+    def serial(self) -> str:
+        """The word that makes the column with a sequence of its own, empty where it is no such column.
+
+        https://www.postgresql.org/docs/18/datatype-numeric.html#DATATYPE-SERIAL
+        """
+        is_own = self.default.startswith("nextval(") and f"{self.table}_{self.name}_seq" in self.default
+        return SERIAL.get(self.type, "") if is_own else ""
 
 
 @dataclass
@@ -127,6 +137,10 @@ def _added(told: _Told, column: Column, *, is_last_swapped: bool) -> None:
         told.alter("ALTER COLUMN {} " + _default_of(column), identifier, *_default_parts(column))
         if column.is_not_null:
             told.alter("ALTER COLUMN {} SET NOT NULL", identifier)
+    elif column.serial:
+        told.alter("ADD COLUMN {} {}", identifier, typed(column.serial))
+        if not column.is_not_null:
+            told.alter("ALTER COLUMN {} DROP NOT NULL", identifier)
     elif column.is_filled:  # with other values, and copied again
         end = typed(" NOT NULL" * column.is_not_null)
         told.alter("ADD COLUMN {} {} DEFAULT {}{}", identifier, type_, typed(column.default), end)

@@ -36,7 +36,7 @@ from migrations_app.engine.replication.cutover_state import (
 )
 from migrations_app.engine.replication.cutover_steps import CutoverResult
 from migrations_app.engine.replication.engines import make_engine
-from migrations_app.engine.replication.fall_back import followed_back, go_back
+from migrations_app.engine.replication.fall_back import followed_back, go_back, why_not_begun
 from migrations_app.engine.replication.follow_note import FollowNote, write_note
 from migrations_app.engine.replication.link import Following
 from migrations_app.engine.replication.logical_slot import read_slot
@@ -231,6 +231,7 @@ class Follower:
                 ended = cut_over(watcher.following, self._in_full_after_failover(request, watcher))
                 self._end(request, ended, CutoverResult.DONE)
                 if ended.result is CutoverResult.DONE:
+                    self._remember(replace(self.note, is_paused=False))
                     return partial(self._after_cutover, watcher.following)
             case _:
                 raise Refused(NOT_YET)
@@ -245,8 +246,8 @@ class Follower:
         return replace(request, verification=VerificationLevel.FULL)
 
     def _rest(self, request: PersonRequest, watcher: Watcher) -> None:
-        is_paused = request.kind is RequestKind.PAUSE
-        self._remember(replace(self.note, is_paused=is_paused))
+        is_paused, is_back = request.kind is RequestKind.PAUSE, watcher.direction is Direction.REVERSE
+        self._remember(replace(self.note, is_paused=is_paused, back_began=self.note.back_began or is_back))
         watcher.is_paused = is_paused
         if is_paused:
             watcher.following.engine.pause()
@@ -277,8 +278,9 @@ class Follower:
             return self._finish(following, reopen_left=False)
         self._choose_back(following)
         back = self._back(following)
-        self._tell_way_back(back)
         try:
+            back = self._begin_back(following, back)
+            self._tell_way_back(back)
             if not self.note.is_paused:
                 back.engine.start()
                 self._remember(replace(self.note, back_began=True))
@@ -286,6 +288,14 @@ class Follower:
         finally:
             back.engine.stop()
         return None if then is None else then()
+
+    def _begin_back(self, following: Following, back: Following) -> Following:
+        """What the first start shows not to work after all goes through the portal."""
+        if self.note.is_paused or self.note.back_began or not (why := why_not_begun(back)):
+            return back
+        reason = f"The portal applies the changes, since {why}"
+        self._remember(replace(self.note, back=ApplyKind.THROUGH_PORTAL, back_reason=reason))
+        return self._back(following)
 
     def _tell_way_back(self, back: Following) -> None:
         link = back.link

@@ -18,6 +18,7 @@ class Link:
     ``host:port`` at which the subscriber reaches the publisher where that differs from the portal's, else empty.
     ``also_published`` names further publications, of tables that are followed otherwise. ``passes_over``: OIDs of
     tables on the publisher whose changes may be passed over where they do not fit, as their rows are copied again.
+    ``is_way_back``: the publisher is the new target, which is in use.
     """
 
     publisher: Server
@@ -32,6 +33,7 @@ class Link:
     address: str = ""
     also_published: tuple[str, ...] = ()
     passes_over: frozenset[int] = frozenset()
+    is_way_back: bool = False
 
     @property
     def publications(self) -> tuple[str, ...]:

@@ -18,6 +18,10 @@ from migrations_app.engine.replication.lsn import parse_lsn
 from migrations_app.engine.snapshot import Snapshot, hold_snapshot
 
 LOST = "lost"
+WAY_BACK_IS_OVER = (
+    "There is no way back any more; the target stays in use, and the old source closed. Finish what is left with a "
+    "clean-up."
+)
 START_AGAIN = "Resume: what changed on the source is copied again, in the snapshot of a new slot."
 FREED_WITHIN_SECONDS = 10.0
 LOOK_EVERY_SECONDS = 0.1

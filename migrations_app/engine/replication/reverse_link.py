@@ -42,6 +42,7 @@ def reverse_of(link: Link, plan: ReplicationPlan) -> Link:
         address="",
         also_published=publication_names(reverse_plan(plan))[1:],
         passes_over=frozenset(),
+        is_way_back=True,
     )
 
 

@@ -16,7 +16,7 @@ from migrations_app.engine.replication.apply import ApplyKind, ApplyState, Apply
 from migrations_app.engine.replication.binary_form import BINARY_SINCE, binary_goes
 from migrations_app.engine.replication.failover import is_failover_slot
 from migrations_app.engine.replication.link import Link
-from migrations_app.engine.replication.logical_slot import START_AGAIN, read_slot
+from migrations_app.engine.replication.logical_slot import START_AGAIN, WAY_BACK_IS_OVER, read_slot
 from migrations_app.engine.replication.lsn import parse_lsn
 
 PAUSED_WITHIN_SECONDS = 30.0
@@ -25,7 +25,7 @@ STUCK_SECONDS = 30.0
 ERRORS_IN_A_ROW = 2
 ORIGIN = "SELECT remote_lsn::text FROM pg_catalog.pg_replication_origin_status WHERE external_id = %s"
 ENABLED = "SELECT subenabled FROM pg_catalog.pg_subscription WHERE oid = %s"
-GONE_HINT = "Somebody dropped it, and with it the note of what was applied: start a new migration of this database."
+GONE = "Somebody dropped it, and with it the note of what was applied"
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class ServerToServer:
             if read_slot(publisher, self._link.name) is None:
                 label = self._link.publisher.endpoint.label
                 raise EngineError(
-                    f"There is no replication slot {self._link.name} on {label} (any more).", hint=START_AGAIN
+                    f"There is no replication slot {self._link.name} on {label} (any more).", hint=self._slot_hint
                 )
             self._make_or_adapt(publisher, subscriber)
             if not self._is_enabled(subscriber):
@@ -95,7 +95,7 @@ class ServerToServer:
                 binary = binary_goes(publisher, subscriber, link.publications)
                 subscription.alter(subscriber, link.name, f"SET (binary = {str(binary).lower()})")
         elif self._made_before:
-            raise EngineError(self._gone(), hint=GONE_HINT)
+            raise EngineError(self._gone(), hint=f"{GONE}: {self._way_out}")
         else:
             statement = subscription.create_statement(
                 link,
@@ -132,7 +132,7 @@ class ServerToServer:
         with self._subscriber() as subscriber:
             worker = self._worker(subscriber)
             if worker is None:
-                return ApplyStatus(ApplyState.BROKEN, error=self._gone(), hint=GONE_HINT)
+                return ApplyStatus(ApplyState.BROKEN, error=self._gone(), hint=f"{GONE}: {self._way_out}")
             applied = max(self._origin_lsn(subscriber, worker), slot.confirmed_lsn if slot else 0)
             is_enabled = self._is_enabled(subscriber)
         self._progress.see(worker, applied)
@@ -140,7 +140,7 @@ class ServerToServer:
         if slot is None or slot.is_lost:
             label = self._link.publisher.endpoint.label
             words = f"The replication slot {self._link.name} on {label} is lost."
-            return ApplyStatus(ApplyState.BROKEN, received, applied, error=words, hint=START_AGAIN)
+            return ApplyStatus(ApplyState.BROKEN, received, applied, error=words, hint=self._slot_hint)
         if not is_enabled:
             return ApplyStatus(ApplyState.PAUSED, received, applied)
         return self._working(worker, received=received, applied=applied, is_read=bool(slot.active_pid))
@@ -152,7 +152,7 @@ class ServerToServer:
         if self._progress.errors_since >= ERRORS_IN_A_ROW:
             words = f"The worker of the subscription {name} on {label} ended with an error "
             words += f"{self._progress.errors_since} times since it applied something."
-            hint = f"{look} Mend that row or table on the target; the worker tries again every five seconds."
+            hint = f"{look} Mend that row or table there; the worker tries again every five seconds."
             return ApplyStatus(ApplyState.BROKEN, received, applied, error=words, hint=hint)
         if worker.is_working and is_read:
             return ApplyStatus(ApplyState.APPLYING, received, applied)
@@ -171,7 +171,21 @@ class ServerToServer:
             if subscription.exists(subscriber, self._link.name):
                 subscription.drop(subscriber, self._link.name)
 
+    def has_applied(self) -> bool:
+        """Tell whether anything was applied yet, as far as our user may see it."""
+        with self._subscriber() as subscriber:
+            worker = self._worker(subscriber)
+            return worker is not None and self._origin_lsn(subscriber, worker) > 0
+
     # --- what is looked at ---
+
+    @property
+    def _way_out(self) -> str:
+        return WAY_BACK_IS_OVER if self._link.is_way_back else "start a new migration of this database."
+
+    @property
+    def _slot_hint(self) -> str:
+        return WAY_BACK_IS_OVER if self._link.is_way_back else START_AGAIN
 
     def _gone(self) -> str:
         return f"There is no subscription {self._link.name} on {self._link.subscriber.endpoint.label} (any more)."

@@ -21,7 +21,7 @@ from migrations_app.engine.replication.difference import Difference, current_lsn
 from migrations_app.engine.replication.drift import find_drift, read_places, tables_made_since
 from migrations_app.engine.replication.heartbeat import beat, read_beat
 from migrations_app.engine.replication.link import Following
-from migrations_app.engine.replication.logical_slot import START_AGAIN, SlotState, read_slot
+from migrations_app.engine.replication.logical_slot import START_AGAIN, WAY_BACK_IS_OVER, SlotState, read_slot
 from migrations_app.engine.replication.new_tables import new_table
 from migrations_app.engine.replication.plan_changes import PlanChanged, changed_plan
 from migrations_app.engine.replication.room import Room
@@ -34,10 +34,6 @@ from migrations_app.engine.validation.wording import duration
 SAMPLE_SECONDS, COMPARE_SECONDS, COMPARE_DRIFTING_SECONDS = 2.0, 30.0, 4.0
 REST_AFTER_SECONDS = 20.0  # without having applied what came before a change: a subscription fails on it
 STUCK_SECONDS = 60.0
-WAY_BACK_IS_OVER = (
-    "There is no way back any more; the target stays in use, and the old source closed. Finish what is left with a "
-    "clean-up."
-)
 NOW = "SELECT (pg_catalog.pg_current_wal_insert_lsn() - '0/0')::int8, clock_timestamp()"
 
 
@@ -347,14 +343,15 @@ class Watcher:
 
     def _note_drift(self, *, is_drifting: bool) -> None:
         words = frozenset(f"{each.subject} {each.saw}" for each in self.differences)
+        stays = any(each.is_harmful and f"{each.subject} {each.saw}" in self._drift_words for each in self.differences)
         if is_new := bool(words - self._drift_words):
             self._drift, self.is_ripe = (current_lsn(self.publisher), time.monotonic()), False
         self._drift_words = words
-        # Where it stopped before says nothing of what is new.
-        if not self.is_paused and (is_new if is_drifting else self.is_drifting):
+        # Where it stopped before says nothing of what is new; at what harms and is still there, it rests on.
+        if not self.is_paused and (is_new and not stays if is_drifting else self.is_drifting):
             self.following.engine.start()
         self.is_drifting = is_drifting
-        self.is_resting = self.is_resting and is_drifting and not is_new
+        self.is_resting = self.is_resting and is_drifting and (stays or not is_new)
 
     def _rest_where_it_would_harm(self) -> None:
         """What was written before the change is applied first: it fits what is there, and not what will be."""
