@@ -15,7 +15,14 @@ from migrations_app.engine.ports import RequestKind
 from migrations_app.engine.replication.apply import ApplyState
 from migrations_app.engine.replication.cutover_steps import CutoverResult, CutoverStep
 from migrations_app.following import FollowedDatabase, direction_of, followed_databases, takes_requests, why_not
-from migrations_app.models import CutoverAttempt, CutoverStepTime, Migration, OnlinePhase, VerificationResult
+from migrations_app.models import (
+    CutoverAttempt,
+    CutoverStepTime,
+    Migration,
+    OnlinePhase,
+    ReplicationRequest,
+    VerificationResult,
+)
 from migrations_app.models.states import AFTER_CUTOVER
 
 CLOSE_BYTES = 16 * 1024 * 1024
@@ -78,10 +85,11 @@ class DatabasePanel:
 
 @dataclass(frozen=True)
 class CutoverPage:
-    """One database, or all that are followed."""
+    """One database, or all that are followed; ``level`` is the verification asked for last, else the wizard's."""
 
     panels: tuple[DatabasePanel, ...]
     is_alive: bool
+    level: str
 
     def allowed(self, kind: RequestKind) -> list[DatabasePanel]:
         """The databases of which this may be asked now."""
@@ -117,7 +125,7 @@ class CutoverPage:
 
 
 def cutover_page(migration: Migration, *, database: str = "") -> CutoverPage:
-    """Read the page of one database by its name on the source, or of all (seven queries)."""
+    """Read the page of one database by its name on the source, or of all (eight queries)."""
     followed = [each for each in followed_databases(migration) if not database or each.name == database]
     keys = [each.database.pk for each in followed]
     attempts, compared = _attempts(keys), _compared(keys)
@@ -125,7 +133,9 @@ def cutover_page(migration: Migration, *, database: str = "") -> CutoverPage:
         _panel(each, attempts.get(each.database.pk, []), compared=compared.get(each.database.pk, (0, 0)))
         for each in followed
     )
-    return CutoverPage(panels, is_alive=takes_requests(migration))
+    asked = ReplicationRequest.objects.filter(database__in=keys, kind__in=(RequestKind.REHEARSE, RequestKind.CUTOVER))
+    level = asked.order_by("-id").values_list("verification", flat=True).first()
+    return CutoverPage(panels, is_alive=takes_requests(migration), level=level or migration.cutover_verification)
 
 
 def _attempts(databases: Sequence[UUID]) -> dict[UUID, list[CutoverAttempt]]:

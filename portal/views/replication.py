@@ -183,7 +183,7 @@ def _marks(request: HttpRequest, revision: int | None) -> dict[str, str]:
 
 def _forms_token(page: CutoverPage) -> str:
     """A word that changes with the forms that are offered, and not with every sample of the lag."""
-    words = [str(page.may_rehearse), str(page.may_cut_over), str(page.may_decide)]
+    words = [str(page.may_rehearse), str(page.may_cut_over), str(page.may_decide), page.level]
     waiting = [panel.each.name for panel in page.panels if panel.is_running or panel.each.open_request]
     return "-".join([*words, *waiting])
 

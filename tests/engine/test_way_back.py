@@ -11,11 +11,14 @@ import pytest
 
 from migrations_app.engine.events import Direction, ReplicationStarted
 from migrations_app.engine.ports import RequestKind
+from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.replication import fall_back, follower
 from migrations_app.engine.replication.apply import ApplyKind
+from migrations_app.engine.replication.choosing import ForeignTable
 from migrations_app.engine.spec import ApplyChoice, OnlineOptions
 from tests.engine.cutting_over import wait_until
 from tests.engine.following_online import OnlineMove, moving_online
+from tests.engine.validating import drop_role, new_role
 from tests.fixtures.servers import RunningServer, ServerPool
 
 ONLINE = OnlineOptions(cutover_seconds=60, sequence_headroom=0, fall_back=True)
@@ -126,3 +129,24 @@ def test_a_way_back_without_its_target_leaves_no_password_behind(servers: Server
         move.target.drop_database(name)
         move.clean_up()
         assert subscriptions(move.source, move) == ""
+
+
+@pytest.mark.parametrize("major", [11, 15, 18])
+def test_partitions_of_another_owner_are_no_place_for_a_subscription(servers: ServerPool, major: int) -> None:
+    """It applies as the owner of the partitioned table, who may have no right to write there."""
+    server = servers.get(major)
+    owner = new_role(server)
+    with server.fresh_database() as name, server.connect(name) as connection:
+        connection.execute(
+            "CREATE TABLE days (day int, hour int) PARTITION BY RANGE (day);"
+            "CREATE TABLE days_1 PARTITION OF days FOR VALUES FROM (1) TO (9) PARTITION BY RANGE (hour);"
+            'CREATE TABLE "days 1 a" PARTITION OF days_1 FOR VALUES FROM (0) TO (24); CREATE TABLE alone (id int)'
+        )
+        asked = {"schemas": ["public", "public"], "names": ["days", "alone"]}
+        assert fetch(connection, "foreign_owners", ForeignTable, **asked) == []
+        connection.execute(f'ALTER TABLE "days 1 a" OWNER TO {owner.name}')
+        assert fetch(connection, "foreign_owners", ForeignTable, **asked) == [
+            ForeignTable('public."days 1 a"', owner.name)
+        ]
+        connection.execute(f"DROP OWNED BY {owner.name}")
+    drop_role(server, owner)

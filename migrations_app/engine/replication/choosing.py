@@ -32,8 +32,8 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class _ForeignTable:
-    """The row of queries/foreign_owners.sql."""
+class ForeignTable:
+    """A row of queries/foreign_owners.sql: a table to which a subscription of our user may not apply, and its owner."""
 
     table: str
     owner: str
@@ -118,7 +118,7 @@ def _of_owners(subscriber: Connection, plan: ReplicationPlan) -> str:
     https://www.postgresql.org/docs/18/logical-replication-security.html
     """
     schemas, names = zip(*(table.full_name for table in plan.followed), strict=True) if plan.followed else ((), ())
-    foreign = fetch(subscriber, "foreign_owners", _ForeignTable, schemas=[*schemas], names=[*names])
+    foreign = fetch(subscriber, "foreign_owners", ForeignTable, schemas=[*schemas], names=[*names])
     if not foreign:
         return ""
     labels = ", ".join(f"{each.table} ({each.owner})" for each in foreign[:10])
