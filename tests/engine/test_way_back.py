@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from migrations_app.engine.errors import LeaseLost
 from migrations_app.engine.events import Direction, ReplicationStarted
-from migrations_app.engine.ports import RequestKind
+from migrations_app.engine.ports import PersonRequest, RequestKind
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.replication import fall_back, follower
 from migrations_app.engine.replication.apply import ApplyKind
 from migrations_app.engine.replication.choosing import ForeignTable
 from migrations_app.engine.spec import ApplyChoice, OnlineOptions
 from tests.engine.cutting_over import wait_until
-from tests.engine.following_online import OnlineMove, moving_online
+from tests.engine.following_online import ListedRequests, OnlineMove, moving_online
 from tests.engine.validating import drop_role, new_role
 from tests.fixtures.servers import RunningServer, ServerPool
 
@@ -150,3 +152,42 @@ def test_partitions_of_another_owner_are_no_place_for_a_subscription(servers: Se
         ]
         connection.execute(f"DROP OWNED BY {owner.name}")
     drop_role(server, owner)
+
+
+class Dying(ListedRequests):
+    """The run dies as it is about to say that something was done."""
+
+    dies_at: RequestKind | None = None
+
+    def end(self, request: PersonRequest, *, succeeded: bool, message: str = "") -> None:
+        if request.kind is self.dies_at:
+            self.dies_at = None
+            raise LeaseLost("The worker died.")
+        super().end(request, succeeded=succeeded, message=message)
+
+
+@pytest.mark.parametrize("kind", [RequestKind.CUTOVER, RequestKind.GO_BACK])
+def test_what_was_done_is_told_by_the_next_run(servers: ServerPool, tmp_path: Path, kind: RequestKind) -> None:
+    """A request whose run died after the deed was told not to be done, while the target was open."""
+    with moving_online(servers.get(18), servers.get(18, name="target"), tmp_path, schema=SCHEMA, online=ONLINE) as move:
+        move.requests = requests = Dying()
+        move.start()
+        move.until_caught_up()
+        if kind is RequestKind.GO_BACK:
+            move.ask(RequestKind.CUTOVER)
+            begun(move)
+        requests.dies_at = kind
+        request = requests.ask(kind, move.id_of(move.databases[0]))
+        while requests.dies_at is not None:
+            if move.thread is None or not move.thread.is_alive():
+                move.start()
+            time.sleep(0.1)
+        assert move.thread is not None
+        move.thread.join(30)
+        assert request.id not in requests.ended
+        move.start()
+        wait_until(lambda: request.id in requests.ended)
+        assert requests.ended[request.id] == (True, "It was done when a run before this one was interrupted.")
+        if kind is RequestKind.CUTOVER:
+            move.ask(RequestKind.FINISH)
+        move.wait()

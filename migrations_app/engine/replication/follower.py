@@ -57,6 +57,7 @@ FIRST_SAMPLE_SECONDS, FIRST_SECONDS = 0.4, 5.0  # who only looks whether all is 
 PAUSES_SECONDS = (1, 2, 4, 8, 15, 30)
 NOT_YET = "The database was not cut over yet."
 OVER = "The database was cut over already."
+DONE_BEFORE = "It was done when a run before this one was interrupted."
 
 logger = logging.getLogger(__name__)
 
@@ -273,7 +274,9 @@ class Follower:
 
     def _after_cutover(self, following: Following) -> DatabaseOutcome | None:
         if is_gone_back(self.job):
+            self._end_what_was_done(RequestKind.GO_BACK)
             return self._left(following)
+        self._end_what_was_done(RequestKind.CUTOVER)
         if not self.job.spec.online.fall_back:
             return self._finish(following, reopen_left=False)
         self._choose_back(following)
@@ -288,6 +291,14 @@ class Follower:
         finally:
             back.engine.stop()
         return None if then is None else then()
+
+    def _end_what_was_done(self, kind: RequestKind) -> None:
+        """A run may have died after it had cut over, and before it said so."""
+        request = self.requests.pending(self.job.database.id)
+        if request is not None and request.kind is kind:
+            self.requests.end(
+                request, succeeded=True, message="It was done when a run before this one was interrupted."
+            )
 
     def _begin_back(self, following: Following, back: Following) -> Following:
         """What the first start shows not to work after all goes through the portal."""
@@ -306,7 +317,7 @@ class Follower:
                 self.job.database.id,
                 Direction.REVERSE,
                 back.engine.kind,
-                f"Changes of the new target go to the old source, so that there is a way back. {self.note.back_reason}",
+                self.note.back_reason,
                 slot=link.name,
                 tables=len(link.tables),
                 begins_at_lsn=slot.confirmed_lsn if slot is not None else 0,
