@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from migrations_app.engine.errors import EngineError
+from migrations_app.engine.errors import ConnectionFailed, ConnectionLost, EngineError, Stopped
 from migrations_app.engine.job import DatabaseJob
 from migrations_app.engine.postgres import Connection, Error
 from migrations_app.engine.postgres.queries.reading import fetch
@@ -70,13 +70,22 @@ def choose_back(job: DatabaseJob, link: Link, plan: ReplicationPlan) -> Choice:
     """
     if job.spec.online.apply is ApplyChoice.THROUGH_PORTAL:
         return Choice(ApplyKind.THROUGH_PORTAL, "The portal brings the changes back, as chosen.")
-    obstacle = _of_past(job, link) or why_not_native(reversed_job(job), link)
-    if not obstacle:
-        with link.publisher.connected(link.publisher_database, purpose="look", read_only=True) as publisher:
-            obstacle = _of_tables(not_comparable(publisher, plan))
-        with link.subscriber.connected(link.subscriber_database, purpose="look", read_only=True) as subscriber:
-            obstacle = obstacle or _of_owners(subscriber, plan)
+    try:
+        obstacle = _of_way_back(job, link, plan)
+    except (Stopped, ConnectionLost, ConnectionFailed):
+        raise
+    except EngineError as error:
+        obstacle = f"the servers could not be asked: {error.message} {error.server_message}".strip()
     return _what_goes(link, obstacle or _of_certificate(link))
+
+
+def _of_way_back(job: DatabaseJob, link: Link, plan: ReplicationPlan) -> str:
+    if obstacle := _of_past(job, link) or why_not_native(reversed_job(job), link):
+        return obstacle
+    with link.publisher.connected(link.publisher_database, purpose="look", read_only=True) as publisher:
+        unfindable = not_comparable(publisher, plan)
+    with link.subscriber.connected(link.subscriber_database, purpose="look", read_only=True) as subscriber:
+        return _of_tables(unfindable) or _of_owners(subscriber, plan)
 
 
 def _of_past(job: DatabaseJob, link: Link) -> str:
