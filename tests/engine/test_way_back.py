@@ -13,10 +13,9 @@ import pytest
 from migrations_app.engine.errors import LeaseLost
 from migrations_app.engine.events import Direction, ReplicationStarted
 from migrations_app.engine.ports import PersonRequest, RequestKind
-from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.replication import fall_back, follower
 from migrations_app.engine.replication.apply import ApplyKind
-from migrations_app.engine.replication.choosing import ForeignTable
+from migrations_app.engine.replication.choosing import ForeignTable, read_foreign_tables
 from migrations_app.engine.spec import ApplyChoice, OnlineOptions
 from tests.engine.cutting_over import wait_until
 from tests.engine.following_online import ListedRequests, OnlineMove, moving_online
@@ -145,11 +144,9 @@ def test_partitions_of_another_owner_are_no_place_for_a_subscription(servers: Se
             'CREATE TABLE "days 1 a" PARTITION OF days_1 FOR VALUES FROM (0) TO (24); CREATE TABLE alone (id int)'
         )
         asked = {"schemas": ["public", "public"], "names": ["days", "alone"]}
-        assert fetch(connection, "foreign_owners", ForeignTable, **asked) == []
+        assert read_foreign_tables(connection, **asked) == []
         connection.execute(f'ALTER TABLE "days 1 a" OWNER TO {owner.name}')
-        assert fetch(connection, "foreign_owners", ForeignTable, **asked) == [
-            ForeignTable('public."days 1 a"', owner.name)
-        ]
+        assert read_foreign_tables(connection, **asked) == [ForeignTable('public."days 1 a"', owner.name)]
         connection.execute(f"DROP OWNED BY {owner.name}")
     drop_role(server, owner)
 

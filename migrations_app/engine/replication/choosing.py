@@ -20,7 +20,7 @@ from migrations_app.engine.replication.server_to_server import without_secret
 from migrations_app.engine.replication.subscription import probe_statement
 from migrations_app.engine.spec import ApplyChoice
 
-TRUNCATE_SINCE = 110000
+TRUNCATE_SINCE, TAKES_ROLES_SINCE = 110000, 160000
 
 
 @dataclass(frozen=True)
@@ -127,11 +127,19 @@ def _of_owners(subscriber: Connection, plan: ReplicationPlan) -> str:
     https://www.postgresql.org/docs/18/logical-replication-security.html
     """
     schemas, names = zip(*(table.full_name for table in plan.followed), strict=True) if plan.followed else ((), ())
-    foreign = fetch(subscriber, "foreign_owners", ForeignTable, schemas=[*schemas], names=[*names])
+    foreign = read_foreign_tables(subscriber, schemas=schemas, names=names)
     if not foreign:
         return ""
     labels = ", ".join(f"{each.table} ({each.owner})" for each in foreign[:10])
     return f"{subscriber.info.user} may not act as the owner of these tables: {labels}."
+
+
+def read_foreign_tables(
+    subscriber: Connection, *, schemas: Sequence[str], names: Sequence[str]
+) -> Sequence[ForeignTable]:
+    """Return which of the tables, and of their partitions, a subscription of our user may not write to."""
+    right = "SET" if subscriber.info.server_version >= TAKES_ROLES_SINCE else "USAGE"
+    return fetch(subscriber, "foreign_owners", ForeignTable, schemas=[*schemas], names=[*names], right=right)
 
 
 def _of_tables(labels: Sequence[str]) -> str:

@@ -18,5 +18,5 @@ SELECT DISTINCT pg_catalog.format('%%I.%%I', n.nspname, c.relname) AS "table",
 FROM below b
 JOIN pg_catalog.pg_class c ON c.oid = b.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relowner <> b.owner OR NOT pg_catalog.pg_has_role(current_user, c.relowner, 'USAGE')
+WHERE c.relowner <> b.owner OR NOT pg_catalog.pg_has_role(current_user, c.relowner, %(right)s)
 ORDER BY 1
