@@ -212,7 +212,8 @@ class ReplicationSampled:
     ``lag_seconds`` is the age of the newest heartbeat on the subscribing server, None without a heartbeat.
     ``retained_wal_bytes`` and ``wal_status`` (reserved, extended, unreserved, lost) are those of the slot.
     ``room_bytes`` of log fit there until ``room_limit`` (a ``RoomLimit``) is reached, None where that is not known;
-    ``full_in_seconds`` at the pace of now, None where the room does not fill.
+    ``full_in_seconds`` at the pace of now, None where the room does not fill. ``open_bytes`` of log were written since
+    the oldest transaction began that was not over at the place that is confirmed.
     """
 
     database_id: str
@@ -226,6 +227,7 @@ class ReplicationSampled:
     room_bytes: int | None = None
     room_limit: str = ""
     full_in_seconds: float | None = None
+    open_bytes: int | None = None
 
 
 @dataclass(frozen=True)

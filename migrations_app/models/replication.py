@@ -89,6 +89,8 @@ class Replication(models.Model):
     room_bytes = models.BigIntegerField(null=True, blank=True, help_text="How much more log fits, null: not known.")
     room_limit = models.CharField(max_length=40, blank=True, db_default="", help_text="What limits the room.")
     full_in_seconds = models.FloatField(null=True, blank=True, help_text="Null: not known, or no room is used up.")
+    open_bytes = models.BigIntegerField(null=True, blank=True, help_text="Log since the oldest open transaction.")
+    most_open_bytes = models.BigIntegerField(null=True, blank=True, help_text="The most there was of it so far.")
     error = models.TextField(blank=True)
     error_hint = models.TextField(blank=True)
     error_server_message = models.TextField(blank=True)

@@ -206,6 +206,19 @@ def test_a_server_that_is_away_costs_nothing_but_time(servers: ServerPool, tmp_p
         assert move.run().look_again_seconds == 10.0 and move.samples
 
 
+def test_a_large_transaction_is_seen_before_it_arrives(move: OnlineMove) -> None:
+    """It is applied when it is over, and nothing can be cut over before that."""
+    move.start()
+    move.until_caught_up()
+    with move.source.connect(move.databases[0]) as session:
+        session.execute("BEGIN")
+        session.execute("INSERT INTO orders (what) SELECT repeat('x', 500) FROM generate_series(1, 4000)")
+        move.write("INSERT INTO orders (what) VALUES ('of somebody else')")
+        move.until(lambda: (move.samples[-1].open_bytes or 0) > 2_000_000)
+        assert move.samples[-1].lag_bytes < 2_000_000, "what is over is applied"
+        session.execute("ROLLBACK")
+
+
 def test_an_error_of_the_subscription_is_told_in_words(move: OnlineMove) -> None:
     move.online = ONLINE
     move.run()

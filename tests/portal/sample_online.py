@@ -101,6 +101,8 @@ def follow(
         "transactions": 311_904,
         "retained_wal_bytes": 48 * MIB,
         "wal_status": "reserved",
+        "open_bytes": 3 * MIB,
+        "most_open_bytes": 2 * GIB,
         "started_at": now - timedelta(hours=3),
         "state_since": now - timedelta(hours=2),
         "caught_up_at": now - timedelta(hours=2),

@@ -53,6 +53,7 @@ def sampled(
     applied: int = 17 * MIB,
     source: int = 18 * MIB,
     direction: Direction = Direction.FORWARD,
+    open_bytes: int | None = None,
     **status: object,
 ) -> Event:
     return ReplicationSampled(
@@ -64,6 +65,7 @@ def sampled(
         lag_seconds=0.4,
         retained_wal_bytes=5 * MIB,
         wal_status="reserved",
+        open_bytes=open_bytes,
     )
 
 

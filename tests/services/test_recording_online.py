@@ -74,12 +74,15 @@ def test_the_newest_numbers_are_a_row_and_each_sample_is_kept(followed: Lease) -
     shop = id_of("shop")
     with recorder_of(followed) as recorder:
         recorder.report(started(shop))
-        recorder.report(sampled(shop, inserts=3, updates=2, deletes=1))
-        recorder.report(sampled(shop, applied=18 * MIB, inserts=30, updates=20, deletes=10, transactions=4))
+        recorder.report(sampled(shop, inserts=3, updates=2, deletes=1, open_bytes=70 * MIB))
+        recorder.report(
+            sampled(shop, applied=18 * MIB, inserts=30, updates=20, deletes=10, transactions=4, open_bytes=0)
+        )
     row = Replication.objects.get()
     assert (row.engine, row.slot, row.tables, row.direction) == ("server_to_server", "pgmig_4b1e_shop", 7, "forward")
     assert (row.state, row.lag_bytes, row.lag_seconds, row.changes) == ("applying", 0, 0.4, 60)
     assert (row.transactions, row.truncates, row.retained_wal_bytes) == (4, None, 5 * MIB)
+    assert (row.open_bytes, row.most_open_bytes) == (0, 70 * MIB)
     assert list(row.samples.values_list("changes", "lag_bytes")) == [(6, MIB), (60, 0)]
     assert lines() == [
         "7 tables are followed from 0/1000000 on (slot pgmig_4b1e_shop), server to server, because the target reaches "

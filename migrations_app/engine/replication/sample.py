@@ -29,6 +29,11 @@ class Sample:
         """Log that the slot holds back."""
         return max(0, self.source_lsn - self.slot.restart_lsn)
 
+    @property
+    def open_bytes(self) -> int:
+        """Log since the oldest transaction began that was not over at the confirmed place: how much one may bring."""
+        return max(0, self.slot.confirmed_lsn - self.slot.restart_lsn)
+
     def is_close(self, *, with_heartbeat: bool) -> bool:
         """Tell whether what changes is on the other side within moments."""
         if self.status.state is not ApplyState.APPLYING:

@@ -152,6 +152,7 @@ class Watcher:
                 room_bytes=room.bytes if room else None,
                 room_limit=room.limit.value if room else "",
                 full_in_seconds=room.full_in_seconds if room else None,
+                open_bytes=sample.open_bytes,
             )
         )
 

@@ -50,6 +50,8 @@ NOTHING_YET: dict[str, Any] = {
     "room_bytes": None,
     "room_limit": "",
     "full_in_seconds": None,
+    "open_bytes": None,
+    "most_open_bytes": None,
     "error": "",
     "error_hint": "",
     "error_server_message": "",
@@ -226,6 +228,8 @@ def _write_numbers(row: Replication, event: ReplicationSampled) -> None:
     row.lag_bytes, row.lag_seconds = event.lag_bytes, event.lag_seconds
     row.retained_wal_bytes, row.wal_status = event.retained_wal_bytes, event.wal_status
     row.room_bytes, row.room_limit, row.full_in_seconds = event.room_bytes, event.room_limit, event.full_in_seconds
+    row.open_bytes = event.open_bytes
+    row.most_open_bytes = max(filter(None, (row.most_open_bytes, event.open_bytes)), default=event.open_bytes)
     for name in ("inserts", "updates", "deletes", "truncates", "transactions"):
         setattr(row, name, getattr(status, name))
     row.error, row.error_hint = clean(status.error), clean(status.hint)
