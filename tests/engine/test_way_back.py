@@ -33,7 +33,6 @@ WRITE = "INSERT INTO orders (what) VALUES ('on the new one')"
 @pytest.fixture(autouse=True)
 def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower, "SAMPLE_SECONDS", 0.3)
-    monkeypatch.setattr(fall_back, "WORKS_WITHIN_SECONDS", 4.0)
 
 
 def way_back_of(move: OnlineMove) -> ReplicationStarted:
@@ -75,9 +74,10 @@ def test_a_truncate_comes_back_to_a_source_that_knows_no_replicated_truncate(
 
 
 def test_a_subscription_that_does_not_begin_to_work_gives_way_to_the_portal(
-    servers: ServerPool, tmp_path: Path
+    servers: ServerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A trial cannot show that a worker is free."""
+    monkeypatch.setattr(fall_back, "WORKS_WITHIN_SECONDS", 4.0)
     with (
         servers.fresh(18, wal_level="logical", max_logical_replication_workers=0) as source,
         moving_online(source, servers.get(18, name="target"), tmp_path, schema=SCHEMA, online=ONLINE) as move,
