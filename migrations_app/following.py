@@ -18,10 +18,13 @@ from migrations_app.models import (
     Replication,
     ReplicationRequest,
     State,
+    Substate,
 )
 
 # What a worker has something to do for: work under way, and changes that are applied while a person decides.
-AT_WORK = Q(state=State.IN_PROGRESS) | Q(state=State.WAITING_FOR_USER, substate__in=FOLLOWING_SUBSTATES)
+# One that was canceled while a worker followed it needs another where that one ended without hearing of it.
+AT_WORK_SUBSTATES = (*FOLLOWING_SUBSTATES, Substate.CANCELING)
+AT_WORK = Q(state=State.IN_PROGRESS) | Q(state=State.WAITING_FOR_USER, substate__in=AT_WORK_SUBSTATES)
 BEFORE_CUTOVER = (OnlinePhase.FOLLOWING, OnlinePhase.READY)
 RESTING = (ApplyState.PAUSED, ApplyState.BROKEN)
 
@@ -59,6 +62,12 @@ class FollowedDatabase:
 def is_following(migration: Migration) -> bool:
     """Tell whether changes are applied while the migration waits for a person."""
     return migration.state == State.WAITING_FOR_USER and migration.substate in FOLLOWING_SUBSTATES
+
+
+def is_at_work(migration: Migration) -> bool:
+    """Tell the same of one migration as ``AT_WORK``: a worker goes on with it as it is."""
+    is_waiting = migration.state == State.WAITING_FOR_USER and migration.substate in AT_WORK_SUBSTATES
+    return migration.state == State.IN_PROGRESS or is_waiting
 
 
 def takes_requests(migration: Migration) -> bool:

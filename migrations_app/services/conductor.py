@@ -17,7 +17,7 @@ from migrations_app.engine.control import Control
 from migrations_app.engine.errors import Canceled, ConsentToWarningsMissing, EngineError, LeaseLost, ValidationFailed
 from migrations_app.engine.portal_disk import portal_disk_explained
 from migrations_app.engine.spec import MigrationOption
-from migrations_app.following import AT_WORK, is_following
+from migrations_app.following import AT_WORK, is_at_work
 from migrations_app.lifecycle import StaleTransition, transition
 from migrations_app.models import EventKind, Migration, MigrationEvent, OnlinePhase, Run, State, Substate
 from migrations_app.services.checks import conduct_checks
@@ -102,7 +102,7 @@ def _begin(migration_id: UUID) -> Lease | None:
 
 def _mark_in_progress(lease: Lease) -> None:
     migration = Migration.objects.select_for_update().get(pk=lease.migration_id)
-    if migration.state == State.IN_PROGRESS or is_following(migration):
+    if is_at_work(migration):
         _take_over(lease)
         return
     canceling = migration.cancel_requested_at is not None

@@ -32,6 +32,7 @@ from migrations_app.models import (
 from migrations_app.selectors.actions import Action, actions_for
 from migrations_app.services.conductor import conduct
 from migrations_app.services.consent import Person
+from migrations_app.services.lease import claim, release
 from migrations_app.services.reconcile import reconcile
 from migrations_app.services.requests import request_cutover, request_finish, request_go_back
 from migrations_app.services.runs import ActionRefused, migration_cancel, migration_resume, migrations_to_ring
@@ -231,6 +232,20 @@ def test_cancel_wakes_one_that_follows_by_itself(online: Migration) -> None:
     engine, clean_up = OnlineEngine(never, rests=True), CleanUp()
     conduct(online.pk, online=engine)
     migration_cancel(online.pk)
+    assert conduct(online.pk, online=engine, clean_up=clean_up) == State.CANCELED
+    assert clean_up.calls == 1
+
+
+def test_a_cancel_that_the_worker_did_not_hear_any_more_is_heard_by_the_next(online: Migration) -> None:
+    """It was asked for between the last look of a worker and the end of its lease, or the worker died there."""
+    engine, clean_up = OnlineEngine(never, rests=True), CleanUp()
+    conduct(online.pk, online=engine)
+    ending = claim(online.pk)
+    assert ending is not None
+    migration_cancel(online.pk)
+    assert now(online) == (State.WAITING_FOR_USER, Substate.CANCELING)
+    release(ending)
+    assert migrations_to_ring(not_rung_for=timedelta(0)) == [online.pk]
     assert conduct(online.pk, online=engine, clean_up=clean_up) == State.CANCELED
     assert clean_up.calls == 1
 
