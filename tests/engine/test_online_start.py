@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,11 +13,15 @@ import pytest
 from migrations_app.engine.errors import Canceled
 from migrations_app.engine.events import Event, Note, Step, StepFinished
 from migrations_app.engine.ports import RequestKind
-from migrations_app.engine.replication import follower, logical_slot
+from migrations_app.engine.postgres import sql
+from migrations_app.engine.replication import choosing, follower, logical_slot
 from migrations_app.engine.replication.apply import ApplyKind
+from migrations_app.engine.replication.link import Link
+from migrations_app.engine.replication.subscription import probe_statement
 from migrations_app.engine.spec import ApplyChoice, OnlineOptions, Selection, WithoutIdentity
 from tests.engine.following_online import OnlineMove, moving_online
 from tests.fixtures.servers import RunningServer, ServerPool
+from tests.fixtures.wires import Wire
 
 ONLINE = OnlineOptions(cutover_seconds=60, sequence_headroom=0)
 PORTAL = replace(ONLINE, apply=ApplyChoice.THROUGH_PORTAL)
@@ -104,6 +109,28 @@ def test_a_target_that_does_not_reach_the_source_lets_the_portal_apply(move: Onl
     (started,) = move.started
     assert started.engine is ApplyKind.THROUGH_PORTAL
     assert "refused" in started.reason and move.source.password not in started.reason
+
+
+def test_a_connection_that_is_cut_during_the_trial_changes_nothing(
+    move: OnlineMove, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The campaign cut it in that moment: a database failed, or the portal applied for weeks."""
+    tried: list[float] = []
+    with Wire(move.source.port) as wire:
+
+        def cut_first(link: Link) -> sql.Composed:
+            if not tried:
+                threading.Thread(target=wire.refuse, args=(0.5,)).start()
+                time.sleep(0.1)
+            tried.append(time.monotonic())
+            return probe_statement(link)
+
+        monkeypatch.setattr(choosing, "probe_statement", cut_first)
+        move.online = replace(
+            ONLINE, apply=ApplyChoice.SERVER_TO_SERVER, source_as_seen_by_target=f"127.0.0.1:{wire.port}"
+        )
+        move.run()
+        assert move.started[0].engine is ApplyKind.SERVER_TO_SERVER and len(tried) == 2
 
 
 def test_a_wish_that_cannot_be_fulfilled_says_why(move: OnlineMove) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from migrations_app.engine.errors import ConnectionFailed, ConnectionLost, EngineError, Stopped
 from migrations_app.engine.job import DatabaseJob
-from migrations_app.engine.postgres import Connection, Error
+from migrations_app.engine.postgres import Connection, Error, errors
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.postgres.subscription_conninfo import FILE_BOUND
 from migrations_app.engine.replication.apply import ApplyKind
@@ -21,6 +22,7 @@ from migrations_app.engine.replication.subscription import probe_statement
 from migrations_app.engine.spec import ApplyChoice
 
 TRUNCATE_SINCE, TAKES_ROLES_SINCE = 110000, 160000
+TRIAL_PAUSES_SECONDS = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,21 @@ def _of_tables(labels: Sequence[str]) -> str:
 
 
 def why_not_native(job: DatabaseJob, link: Link) -> str:
-    """Return what keeps the subscriber from subscribing, as the end of a sentence; empty where nothing does."""
+    """Return what keeps the subscriber from subscribing, as the end of a sentence; empty where nothing does.
+
+    A connection that was refused is tried again: it may have been cut for a moment, and the choice is for weeks.
+    """
+    for pause in (*TRIAL_PAUSES_SECONDS, 0):
+        words, is_connection = _trial(job, link)
+        if not (words and is_connection and pause):
+            break
+        job.control.check()
+        time.sleep(pause)
+    return words
+
+
+def _trial(job: DatabaseJob, link: Link) -> tuple[str, bool]:
+    """Return what was refused, and whether that was the connection to the publisher."""
     with link.subscriber.connected(link.subscriber_database, purpose="probe", read_only=False) as connection:
         connection.execute("SET statement_timeout = '30s'")
         try:
@@ -162,8 +178,9 @@ def why_not_native(job: DatabaseJob, link: Link) -> str:
                 connection.execute(probe_statement(link))
                 raise _RolledBack
         except _RolledBack:
-            return ""
+            return "", False
         except Error as error:
             if connection.closed or job.control.stopping:
                 raise
-            return f"a trial on {link.subscriber.endpoint.label} was refused ({without_secret(str(error), link)})."
+            words = f"a trial on {link.subscriber.endpoint.label} was refused ({without_secret(str(error), link)})."
+            return words, isinstance(error, errors.ConnectionFailure) or "could not connect" in str(error)
