@@ -55,7 +55,9 @@ def test_a_table_reloaded_by_truncate_during_the_copy_loses_nothing(pair, databa
     assert rows(target, database, "SELECT count(*) FROM reloaded")[0] in expected
 
 
-def test_unlogged_tables_emptied_by_a_crash_are_copied_again(servers, tmp_path):
+@pytest.fixture
+def crashing(servers, tmp_path):
+    """A move with an unlogged table, its target and its database."""
     source, target = servers.get(17, name="restarted"), servers.get(18, name="restarted")
     with source.fresh_database() as database:
         source.psql(
@@ -63,45 +65,42 @@ def test_unlogged_tables_emptied_by_a_crash_are_copied_again(servers, tmp_path):
             + ROWS.format("l", 100),
             database=database,
         )
-        move = Move(source, target, [database], tmp_path, options=Options(jobs=1, verification=VerificationLevel.NONE))
-
-        def stop(event):
-            if isinstance(event, StepFinished) and event.step is Step.INDEXES:
-                move.control.stop(LeaseLost("The test took the lease away."))
-
-        with pytest.raises(Stopped):
-            move.run(on_event=stop)
-        target.restart("immediate")
-        move.must_succeed()
-        assert rows(target, database, "SELECT count(*) FROM u") == ["1000"]
+        options = Options(jobs=1, verification=VerificationLevel.NONE)
+        yield Move(source, target, [database], tmp_path, options=options), target, database
         target.drop_database(database)
 
 
-def test_a_crash_that_no_session_met_copies_unlogged_tables_once(servers, tmp_path):
+def test_unlogged_tables_emptied_by_a_crash_are_copied_again(crashing):
+    move, target, database = crashing
+
+    def stop(event):
+        if isinstance(event, StepFinished) and event.step is Step.INDEXES:
+            move.control.stop(LeaseLost("The test took the lease away."))
+
+    with pytest.raises(Stopped):
+        move.run(on_event=stop)
+    target.restart("immediate")
+    move.must_succeed()
+    assert rows(target, database, "SELECT count(*) FROM u") == ["1000"]
+
+
+def test_a_crash_that_no_session_met_copies_unlogged_tables_once(crashing):
     """The server crashed between two sessions of ours: what was copied after it is there, what was before is not."""
-    source, target = servers.get(17, name="restarted"), servers.get(18, name="restarted")
-    with source.fresh_database() as database:
-        source.psql(
-            "CREATE UNLOGGED TABLE u (id int PRIMARY KEY); INSERT INTO u SELECT generate_series(1, 1000);"
-            + ROWS.format("l", 100),
-            database=database,
-        )
-        move = Move(source, target, [database], tmp_path, options=Options(jobs=1, verification=VerificationLevel.NONE))
-        crashed = []
+    move, target, database = crashing
+    crashed = []
 
-        def crash(event):
-            """What is left of a crash that came before anything was copied."""
-            if isinstance(event, StepStarted) and event.step is Step.COPY and not crashed:
-                crashed.append(target.psql("TRUNCATE _migration_portal.canary", database=database))
-            if isinstance(event, StepFinished) and event.step is Step.INDEXES:
-                move.control.stop(LeaseLost("The test took the lease away."))
+    def crash(event):
+        """What is left of a crash that came before anything was copied."""
+        if isinstance(event, StepStarted) and event.step is Step.COPY and not crashed:
+            crashed.append(target.psql("TRUNCATE _migration_portal.canary", database=database))
+        if isinstance(event, StepFinished) and event.step is Step.INDEXES:
+            move.control.stop(LeaseLost("The test took the lease away."))
 
-        with pytest.raises(Stopped):
-            move.run(on_event=crash)
-        assert [note for note in move.log.notes if "emptied its unlogged tables" in note], "\n".join(move.log.notes)
-        move.must_succeed()
-        assert rows(target, database, "SELECT count(*) FROM u") == ["1000"]
-        target.drop_database(database)
+    with pytest.raises(Stopped):
+        move.run(on_event=crash)
+    assert [note for note in move.log.notes if "emptied its unlogged tables" in note], "\n".join(move.log.notes)
+    move.must_succeed()
+    assert rows(target, database, "SELECT count(*) FROM u") == ["1000"]
 
 
 def test_comments_on_foreign_keys_and_event_triggers_arrive(pair, database, tmp_path):

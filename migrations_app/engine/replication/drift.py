@@ -74,11 +74,11 @@ def find_drift(
     after = _columns(subscriber, [*names, *(table.full_name for table in tables)])
     pairs = zip(tables, names, strict=True)
     taken = {table.full_name for table in tables}
-    found = {
-        now: each for table, now in pairs if (each := _compare(table, now, before, after, taken=taken)) is not None
-    }
-    columns = _of_partitioned(publisher, subscriber, found, before, after)
-    return [*columns, *_compare_enums(publisher, subscriber), *_compare_partitions(publisher, subscriber, tables)]
+    found = [(now, each) for table, now in pairs if (each := _compare(table, now, before, after, taken=taken))]
+    partitions = {each.full_name: each for each in fetch(publisher, "follow_partitions", Partition)}
+    columns = _of_partitioned(publisher, subscriber, found, before, after, partitions=partitions)
+    enums = _compare_enums(publisher, subscriber)
+    return [*columns, *enums, *_compare_partitions(publisher, subscriber, tables, ours=partitions)]
 
 
 def read_places(publisher: Connection, tables: Sequence[FollowedTable]) -> dict[int, TableName]:
@@ -118,44 +118,52 @@ def _compare(
 def _of_partitioned(
     publisher: Connection,
     subscriber: Connection,
-    found: Mapping[TableName, Difference],
+    found: Sequence[tuple[TableName, Difference]],
     before: Columns,
     after: Columns,
-) -> list[Difference]:
+    *,
+    partitions: Mapping[TableName, Partition],
+) -> Iterator[Difference]:
     """Tell what differs in partitions once, of the table they belong to: only there can columns be changed."""
-    parents = {
-        each.full_name: (each.parent_schema, each.parent) for each in fetch(publisher, "follow_partitions", Partition)
+    tops = {
+        name: _top(name, partitions) for name, _ in found if name in partitions and name in before and name in after
     }
-    tops = {name: top for name in found if (top := _top(name, parents)) != name and name in before and name in after}
     ours, theirs = (_columns(side, [*tops.values()]) if tops else {} for side in (publisher, subscriber))
-    told, trees = list[Difference](), dict[TableName, list[TableName]]()
-    for name, difference in found.items():
-        above = tops.get(name, name)
-        if above in ours and above in theirs and compare_columns(above, ours[above], theirs[above]) is not None:
-            trees.setdefault(above, []).append(name)
+    trees: dict[TableName, list[tuple[TableName, Difference]]] = {}
+    for name, difference in found:
+        top = tops.get(name, name)
+        if top in ours and top in theirs and compare_columns(top, ours[top], theirs[top]):
+            trees.setdefault(top, []).append((name, difference))
         else:
-            told.append(difference)
-    for top, names in trees.items():
-        partitions = [found[name] for name in names]
-        # A partitioned table holds no rows: a partition knows what those have that are older than a new column.
-        missing = {column.name: column.missing for column in before[names[0]]}
-        own = [replace(column, missing=missing.get(column.name)) for column in ours[top]]
-        difference = compare_columns(top, own, theirs[top]) or partitions[0]
-        told.append(
-            replace(
-                difference,
-                saw=f"{difference.saw} So it is in {counted(len(names), 'partition')}.",
-                is_harmful=any(each.is_harmful for each in partitions),
-                destroys=any(each.destroys for each in partitions),
-                again=tuple(name for each in partitions for name in each.again),
-            )
-        )
-    return told
+            yield difference
+    for top, told in trees.items():
+        yield _of_tree(top, ours[top], theirs[top], of_partition=before[told[0][0]], told=[each for _, each in told])
 
 
-def _top(name: TableName, parents: Mapping[TableName, TableName]) -> TableName:
-    while name in parents:
-        name = parents[name]
+def _of_tree(
+    top: TableName,
+    one: Sequence[Column],
+    other: Sequence[Column],
+    *,
+    of_partition: Sequence[Column],
+    told: Sequence[Difference],
+) -> Difference:
+    """A partitioned table holds no rows: a partition knows what those have that are older than a new column."""
+    missing = {column.name: column.missing for column in of_partition}
+    own = [replace(column, missing=missing.get(column.name)) for column in one]
+    difference = compare_columns(top, own, other) or told[0]
+    return replace(
+        difference,
+        saw=f"{difference.saw} So it is in {counted(len(told), 'partition')}.",
+        is_harmful=any(each.is_harmful for each in told),
+        destroys=any(each.destroys for each in told),
+        again=tuple(name for each in told for name in each.again),
+    )
+
+
+def _top(name: TableName, partitions: Mapping[TableName, Partition]) -> TableName:
+    while (partition := partitions.get(name)) is not None:
+        name = (partition.parent_schema, partition.parent)
     return name
 
 
@@ -204,12 +212,15 @@ def _added_values(enum: _Enum, known: Sequence[str]) -> Iterator[str]:
 
 
 def _compare_partitions(
-    publisher: Connection, subscriber: Connection, tables: Sequence[FollowedTable]
+    publisher: Connection,
+    subscriber: Connection,
+    tables: Sequence[FollowedTable],
+    *,
+    ours: Mapping[TableName, Partition],
 ) -> Iterator[Difference]:
     """Rows of a new partition arrive with the changes; those it had before it was attached do not."""
     roots = {table.full_name for table in tables if table.is_root}
     known = {table.full_name for table in tables}
-    ours = {each.full_name: each for each in fetch(publisher, "follow_partitions", Partition)}
     theirs = {each.full_name: each for each in fetch(subscriber, "follow_partitions", Partition)}
     wanted = _below(roots, ours)
     for name, each in ours.items():

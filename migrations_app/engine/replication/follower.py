@@ -296,9 +296,7 @@ class Follower:
         """A run may have died after it had cut over, and before it said so."""
         request = self.requests.pending(self.job.database.id)
         if request is not None and request.kind is kind:
-            self.requests.end(
-                request, succeeded=True, message="It was done when a run before this one was interrupted."
-            )
+            self.requests.end(request, succeeded=True, message=DONE_BEFORE)
 
     def _begin_back(self, following: Following, back: Following) -> Following:
         """What the first start shows not to work after all goes through the portal."""

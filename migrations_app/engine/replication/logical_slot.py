@@ -108,6 +108,11 @@ def drop_slot(server: Server, database: str, name: str) -> None:
                 time.sleep(LOOK_EVERY_SECONDS)
 
 
+def when_lost(*, is_way_back: bool) -> str:
+    """Return what a person does when a slot, or what it kept, is gone for good."""
+    return WAY_BACK_IS_OVER if is_way_back else START_AGAIN
+
+
 @contextmanager
 def hold_slot_snapshot(job: DatabaseJob, *, name: str) -> Iterator[tuple[Snapshot, int]]:
     """Make the slot anew; yield the snapshot at its beginning, and where in the log that is.

@@ -16,7 +16,7 @@ from migrations_app.engine.replication.apply import ApplyKind, ApplyState, Apply
 from migrations_app.engine.replication.binary_form import BINARY_SINCE, binary_goes
 from migrations_app.engine.replication.failover import is_failover_slot
 from migrations_app.engine.replication.link import Link
-from migrations_app.engine.replication.logical_slot import START_AGAIN, WAY_BACK_IS_OVER, read_slot
+from migrations_app.engine.replication.logical_slot import WAY_BACK_IS_OVER, read_slot, when_lost
 from migrations_app.engine.replication.lsn import parse_lsn
 
 PAUSED_WITHIN_SECONDS = 30.0
@@ -185,7 +185,7 @@ class ServerToServer:
 
     @property
     def _slot_hint(self) -> str:
-        return WAY_BACK_IS_OVER if self._link.is_way_back else START_AGAIN
+        return when_lost(is_way_back=self._link.is_way_back)
 
     def _gone(self) -> str:
         return f"There is no subscription {self._link.name} on {self._link.subscriber.endpoint.label} (any more)."

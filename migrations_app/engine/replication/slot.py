@@ -8,7 +8,7 @@ from migrations_app.engine.postgres import Server
 from migrations_app.engine.postgres.queries.reading import fetch
 from migrations_app.engine.postgres.replication_stream import SlotLost
 from migrations_app.engine.replication.link import Link
-from migrations_app.engine.replication.logical_slot import START_AGAIN
+from migrations_app.engine.replication.logical_slot import when_lost
 from migrations_app.engine.replication.lsn import lsn_text
 
 
@@ -29,7 +29,7 @@ class Slot:
             raise SlotLost(
                 f"The slot {link.name} was confirmed up to {lsn_text(self.confirmed_lsn)}, but the database where the "
                 f"changes arrive is at {lsn_text(applied_lsn)}: it was set back, by a restore or a failover.",
-                hint=START_AGAIN,
+                hint=when_lost(is_way_back=link.is_way_back),
             )
 
 
@@ -37,16 +37,16 @@ def check_slot(publisher: Server, link: Link) -> Slot:
     """Return the slot of ``link``. Raises ``SlotLost`` where it cannot be read."""
     with publisher.connected(link.publisher_database, purpose="apply-look") as connection:
         found = fetch(connection, "apply_slot", Slot, slot=link.name)
-    label = publisher.endpoint.label
+    label, then = publisher.endpoint.label, when_lost(is_way_back=link.is_way_back)
     if not found:
         raise SlotLost(
             f"There is no replication slot {link.name} on {label} (any more).",
-            hint=f"A failover to a standby, or a person, removed it. {START_AGAIN}",
+            hint=f"A failover to a standby, or a person, removed it. {then}",
         )
     if found[0].is_lost:
         raise SlotLost(
             f"{label} removed the log that the replication slot {link.name} needs.",
-            hint=f"max_slot_wal_keep_size or idle_replication_slot_timeout was exceeded. {START_AGAIN}",
+            hint=f"max_slot_wal_keep_size or idle_replication_slot_timeout was exceeded. {then}",
         )
     return found[0]
 

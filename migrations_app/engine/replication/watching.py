@@ -21,7 +21,7 @@ from migrations_app.engine.replication.difference import Difference, current_lsn
 from migrations_app.engine.replication.drift import find_drift, read_places, tables_made_since
 from migrations_app.engine.replication.heartbeat import beat, read_beat
 from migrations_app.engine.replication.link import Following
-from migrations_app.engine.replication.logical_slot import START_AGAIN, WAY_BACK_IS_OVER, SlotState, read_slot
+from migrations_app.engine.replication.logical_slot import SlotState, read_slot, when_lost
 from migrations_app.engine.replication.new_tables import new_table
 from migrations_app.engine.replication.plan_changes import PlanChanged, changed_plan
 from migrations_app.engine.replication.room import Room
@@ -68,7 +68,7 @@ class Watcher:
 
     def __post_init__(self) -> None:
         link = self.following.link
-        words = START_AGAIN if self.direction is Direction.FORWARD else WAY_BACK_IS_OVER
+        words = when_lost(is_way_back=self.direction is Direction.REVERSE)
         self._guard = SlotGuard(
             self.following.job, link.publisher, link.publisher_database, link.name, self.alarms, words
         )
